@@ -1,0 +1,4 @@
+//! The data plane of carnet.  It carries; Python decides.  No Python in this file.
+
+#[cfg(feature = "python")]
+mod python;

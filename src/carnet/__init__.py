@@ -1,0 +1,1 @@
+"""carnet: live classes through relays that see only ciphertext."""

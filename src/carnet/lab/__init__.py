@@ -1,0 +1,1 @@
+"""Emulated worlds on one machine, running the same nodes."""

@@ -1,0 +1,1 @@
+"""Running processes: sockets, disk, clock, randomness, wiring; one driver per role."""

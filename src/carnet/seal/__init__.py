@@ -1,0 +1,1 @@
+"""Identities and signatures of documents."""

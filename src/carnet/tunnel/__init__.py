@@ -1,0 +1,1 @@
+"""Passes, directory, path judging, plans, and the door to the Rust core."""
