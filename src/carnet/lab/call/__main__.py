@@ -7,7 +7,6 @@ connected, and the lab names the moment (CLOCK_MONOTONIC) at which the class sta
 import argparse
 import asyncio
 import gc
-import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from carnet.errors import Error
 from carnet.lab.call import media
 from carnet.lab.call.side import Side
+from carnet.lab.lines import hear, say
 
 AFTER_S: Final = 1.5
 """Time for the last packets and their retransmissions to arrive."""
@@ -33,14 +33,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _say(**fact: object) -> None:
-    sys.stdout.write(json.dumps(fact) + "\n")
-    sys.stdout.flush()
-
-
 async def _hear(word: str) -> Any:  # noqa: ANN401
-    line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    return json.loads(line)[word]
+    return await asyncio.get_running_loop().run_in_executor(None, hear, word)
 
 
 async def _attend(args: argparse.Namespace) -> None:
@@ -50,12 +44,12 @@ async def _attend(args: argparse.Namespace) -> None:
         args.address, picture, media.audio(args.seed), args.out / f"{args.role}-sent", args.out / f"{args.role}-got"
     )
     if args.role == "student":
-        _say(offer=await side.offer())
+        say(offer=await side.offer())
         await side.accept(await _hear("answer"))
     else:
-        _say(answer=await side.answer(await _hear("offer")))
+        say(answer=await side.answer(await _hear("offer")))
     await side.connected()
-    _say(connected=True)
+    say(connected=True)
     begin_s = float(await _hear("begin"))
     # A collection pause of tens of milliseconds would be blamed on the network.
     gc.collect()
@@ -69,7 +63,7 @@ async def _attend(args: argparse.Namespace) -> None:
     side.hush()
     await asyncio.sleep(AFTER_S)
     side.flush()
-    _say(done=True)
+    say(done=True)
     await side.close()
 
 
@@ -78,7 +72,7 @@ def main() -> int:
     try:
         asyncio.run(_attend(_arguments()))
     except Error as error:
-        _say(failed=f"{error.code}: {error}")
+        say(failed=f"{error.code}: {error}")
         return error.exit_status
     return 0
 
