@@ -63,7 +63,7 @@ class Hosts:
         _private_resolver(room)
         descriptor = _open_tun(_NAMESPACES / space)
         addresses = [_address_line("add", address) for address in host.addresses]
-        defaults = [f"-{ipaddress.ip_address(a).version} route replace default dev {INTERFACE}" for a in host.addresses]
+        defaults = _default_lines(host.addresses)
         up = ["link set lo up", f"link set {INTERFACE} mtu {MTU_BYTES} up"]
         _run(["ip", "-n", space, "-batch", "-"], "\n".join(up + addresses + defaults) + "\n")
         return descriptor
@@ -73,7 +73,7 @@ class Hosts:
         # A flush takes the default routes along where they hang on an address: set them again.
         lines = [f"address flush dev {INTERFACE} scope global"]
         lines += [_address_line("add", address) for address in addresses]
-        lines += [f"-{ipaddress.ip_address(a).version} route replace default dev {INTERFACE}" for a in addresses]
+        lines += _default_lines(addresses)
         _run(["ip", "-n", self.namespace(name), "-batch", "-"], "\n".join(lines) + "\n")
 
     def namespace(self, name: str) -> str:
@@ -200,6 +200,12 @@ def _address_line(verb: str, address: str) -> str:
     parsed = ipaddress.ip_address(address)
     suffix = " nodad" if parsed.version == 6 else ""
     return f"address {verb} {parsed}/{parsed.max_prefixlen} dev {INTERFACE}{suffix}"
+
+
+def _default_lines(addresses: Sequence[str]) -> list[str]:
+    versions = {ipaddress.ip_address(address).version for address in addresses}
+    everything = {4: "0.0.0.0/0", 6: "::/0"}
+    return [f"route replace {everything[version]} dev {INTERFACE}" for version in sorted(versions)]
 
 
 def _private_resolver(room: Path) -> None:

@@ -31,8 +31,8 @@ class Program:
                 *self._hosts.command(self.host, *self._argv), stdin=PIPE, stdout=PIPE, stderr=errors, limit=_LINE_BYTES
             )
 
-    async def line(self, beginning: str, patience_s: float) -> str:
-        """Return its next line of output that starts with `beginning`.
+    async def line(self, beginning: str, patience_s: float, within: str = "") -> str:
+        """Return its next line of output that starts with `beginning` and has `within` in it.
 
         Raises:
             WorldError: it ended or stayed silent; the message holds its last words.
@@ -43,11 +43,11 @@ class Program:
             async with asyncio.timeout(patience_s):
                 while raw := await process.stdout.readline():
                     text = raw.decode("utf-8", "replace").strip()
-                    if text.startswith(beginning):
+                    if text.startswith(beginning) and within in text:
                         return text
         except TimeoutError:
             pass
-        raise WorldError(f"{self._argv[-1]} on {self.host} did not say {beginning!r}: {self.last_words()}")
+        raise WorldError(f"{self._argv[-1]} on {self.host} did not say {beginning or within!r}: {self.last_words()}")
 
     async def hear(self, word: str, patience_s: float) -> Any:  # noqa: ANN401
         """Return what its next JSON line says about `word`.

@@ -161,18 +161,19 @@ def _in_complete_frame(first: Rows, frame_left_s: Floats, late: NDArray[np.bool_
 def _shown_at_s(left_s: Floats, took_s: Floats) -> list[float]:
     """Return when a player showed each frame it could: in order, skipping one `GIVEN_UP_S` after its sending.
 
-    The end of the class closes the last gap, so that a picture that stopped for good counts as standing still.
+    It holds each frame until `DEADLINE_S` after its sending, as players do that wait for retransmissions.  The
+    end of the class closes the last gap, so that a picture that stopped for good counts as standing still.
     """
     shown: list[float] = []
     free_s = 0.0
     for left, took in zip(left_s.tolist(), took_s.tolist(), strict=True):
         if took <= GIVEN_UP_S:
-            free_s = max(free_s, left + took)
+            free_s = max(free_s, left + max(took, DEADLINE_S))
             shown.append(free_s)
         else:
             free_s = max(free_s, left + GIVEN_UP_S)
-    if len(left_s):
-        shown.append(max(float(left_s[-1]) + DEADLINE_S, free_s))
+    if len(took_s) and took_s[-1] > GIVEN_UP_S:
+        shown.append(free_s)
     return shown
 
 

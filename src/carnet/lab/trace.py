@@ -65,3 +65,10 @@ def read(path: Path) -> Rows:
     except FileNotFoundError:
         blob = b""
     return np.frombuffer(blob[: len(blob) // ROW.itemsize * ROW.itemsize], ROW)
+
+
+def joined(paths: list[Path]) -> Rows:
+    """Return the rows of several trace files in order of time."""
+    rows = np.concatenate([read(path) for path in paths])
+    ordered: Rows = rows[np.argsort(rows["at_ns"], kind="stable")]
+    return ordered
