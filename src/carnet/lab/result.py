@@ -51,6 +51,13 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
         return self.octets * 8 / self.seconds if self.seconds > 0 else 0.0
 
 
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the world, in words."""
+
+    at_s: float
+    what: str
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One class over one tunnel; `failure` says why there is none."""
 
@@ -60,8 +67,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     down: Direction | None = None
     up: Direction | None = None
     download: Download | None = None
-    happened: list[str] = []
-    """Events of the world, as lines with their time."""
+    happened: list[Happening] = []
 
 
 class Evening(msgspec.Struct, frozen=True, kw_only=True):

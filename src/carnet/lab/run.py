@@ -17,11 +17,11 @@ from carnet.lab import hosts, lesson
 from carnet.lab.download import SIZE_BYTES
 from carnet.lab.emulation import Emulation
 from carnet.lab.lesson import Lesson
-from carnet.lab.result import DIRECT, Direction, Download, Evening, Result, Wire
+from carnet.lab.result import DIRECT, Direction, Download, Evening, Happening, Result, Wire
 from carnet.lab.score import SLOT_S, Score
 from carnet.lab.stage import Stage
 from carnet.lab.tunnels.registry import Tunnel
-from carnet.lab.world import Kill, World
+from carnet.lab.world import IN_USE, Event, Kill, Readdress, SetLink, Start, World
 
 SETTLE_S: Final = 3.0
 """How long a tunnel sees the world as it is before the class starts."""
@@ -110,7 +110,7 @@ class Performance:
         self._relays = {relay.name for relay in plan.world.relays}
         self._lesson = Lesson(stage, plan.seconds, plan.seed)
         self._samples: list[dict[tuple[str, str], tuple[int, int]]] = []
-        self._happened: list[str] = []
+        self._happened: list[Happening] = []
 
     async def hold(self) -> Result:
         """Set up, settle, teach, download; return what came of it."""
@@ -148,11 +148,10 @@ class Performance:
             if slot % 2 == 0 and due_s > 2:
                 self._say("class", due_s, self._lesson.scores(due_s - 1.0)[0])
 
-    async def _perform(self, event: object) -> None:
+    async def _perform(self, event: Event) -> None:
         in_use = self._in_use()
-        await self._stage.perform(event, "" if in_use == DIRECT else in_use)  # type: ignore[arg-type]
-        what = msgspec.json.encode(event).decode()
-        self._happened.append(f"{what}" + (f" ({in_use})" if isinstance(event, Kill) else ""))
+        await self._stage.perform(event, "" if in_use == DIRECT else in_use)
+        self._happened.append(Happening(at_s=event.at_s, what=_in_words(event, in_use)))
 
     async def _download(self) -> Download:
         self._say("download", self._plan.seconds)
@@ -220,6 +219,23 @@ class Performance:
                 self._in_use(),
             )
         )
+
+
+def _in_words(event: Event, in_use: str) -> str:
+    """Return what an event did."""
+    match event:
+        case SetLink():
+            return f"the link from {event.source} to {event.target} changed"
+        case Readdress():
+            return f"{event.host} got the address {event.addresses[0]}"
+        case Start():
+            return f"{event.host} started again"
+        case Kill() if event.host != IN_USE:
+            return f"{event.host} died"
+        case Kill() if in_use == DIRECT:
+            return "the direct way, then in use, died"
+        case Kill():
+            return f"the relay {in_use}, then in use, died"
 
 
 async def _until(at_s: float) -> None:

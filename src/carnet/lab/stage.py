@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from carnet.lab.emulation import Emulation
 from carnet.lab.hosts import Hosts
 from carnet.lab.programs import Program, run_to_end
-from carnet.lab.world import Kill, Readdress, SetLink, Start, World
+from carnet.lab.world import IN_USE, Event, Readdress, SetLink, Start, World
 
 COMMAND_S = 30.0
 """Patience with a command of ours on a machine with everything else to do."""
@@ -35,7 +35,7 @@ class Stage:
         await program.start()
         return program
 
-    async def perform(self, event: SetLink | Kill | Start | Readdress, in_use: str) -> None:
+    async def perform(self, event: Event, in_use: str) -> None:
         """Let an event happen; `in_use` is the relay that carries the class, or empty for the direct way."""
         if isinstance(event, SetLink):
             self.emulation.set_links(self.world.twins(event))
@@ -44,7 +44,7 @@ class Stage:
         elif isinstance(event, Start):
             for program in self._on(event.host):
                 await program.start()
-        elif event.host != "in-use":
+        elif event.host != IN_USE:
             await self._kill(event.host)
         elif in_use:
             await self._kill(in_use)
