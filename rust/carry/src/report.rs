@@ -67,7 +67,11 @@ impl Loss {
     /// The reason behind an error of the WireGuard core; `is_data` for transport messages.
     pub fn of(error: &WireGuardError, is_data: bool) -> Self {
         match error {
-            WireGuardError::InvalidCounter | WireGuardError::DuplicateCounter => Self::Replayed,
+            // An answer to a handshake that is over came on a second path.
+            WireGuardError::InvalidCounter
+            | WireGuardError::DuplicateCounter
+            | WireGuardError::UnexpectedPacket
+            | WireGuardError::WrongTai64nTimestamp => Self::Replayed,
             WireGuardError::InvalidAeadTag | WireGuardError::InvalidMac => Self::Forged,
             WireGuardError::NoCurrentSession | WireGuardError::WrongIndex => Self::Stranger,
             WireGuardError::IncorrectPacketLength | WireGuardError::InvalidPacket => Self::Malformed,
