@@ -66,21 +66,50 @@ impl Epoll {
         Ok(())
     }
 
-    /// Wait up to `timeout` (rounded up to milliseconds; forever if `None`); return the ready tokens.
+    /// Wait up to `timeout` (forever if `None`); return the ready tokens.
+    ///
+    /// To the nanosecond as far as the kernel's timers go; before Linux 5.11 to the millisecond above.
     ///
     /// # Errors
     /// The system's; an interruption counts as nothing ready.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = u64>> {
+        let mut waited = self.wait_finely(timeout);
+        if matches!(&waited, Err(error) if error.raw_os_error() == Some(libc::ENOSYS)) {
+            waited = self.wait_coarsely(timeout);
+        }
+        let ready = match waited {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            other => other?,
+        };
+        Ok(self.events[..ready].iter().map(|event| event.u64))
+    }
+
+    fn wait_finely(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        let time = timeout.map(|time| libc::timespec {
+            tv_sec: time.as_secs() as libc::time_t,
+            tv_nsec: time.subsec_nanos() as libc::c_long,
+        });
+        let limit = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let mask: *const libc::sigset_t = std::ptr::null();
+        let epoll = self.descriptor.as_raw_fd();
+        let (events, most) = (self.events.as_mut_ptr(), self.events.len() as libc::c_int);
+        // SAFETY: `events` points at `most` events of ours, `limit` at `time` or nowhere, both for the call.
+        let ready = unsafe {
+            libc::syscall(libc::SYS_epoll_pwait2, epoll, events, most, limit, mask, 0_usize)
+        };
+        if ready < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(ready as usize)
+    }
+
+    fn wait_coarsely(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         let milliseconds = timeout.map_or(-1, |time| time.as_nanos().div_ceil(1_000_000) as i32);
         let epoll = self.descriptor.as_raw_fd();
         let (events, most) = (self.events.as_mut_ptr(), self.events.len() as i32);
         // SAFETY: `events` points at `most` events that we own and borrow for the call.
-        let waited = checked(unsafe { libc::epoll_wait(epoll, events, most, milliseconds) });
-        let ready = match waited {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            other => other? as usize,
-        };
-        Ok(self.events[..ready].iter().map(|event| event.u64))
+        let ready = checked(unsafe { libc::epoll_wait(epoll, events, most, milliseconds) })?;
+        Ok(ready as usize)
     }
 }
 
@@ -150,5 +179,59 @@ pub fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> 
     let (socket, pointer) = (socket.as_raw_fd(), (&raw const value).cast());
     // SAFETY: `value` outlives the call and `length` is its size.
     checked(unsafe { libc::setsockopt(socket, level, name, pointer, length) })?;
+    Ok(())
+}
+
+/// Make the calling thread wake as promptly as this process may: real-time, else preferred.
+///
+/// What is not permitted is left as it was; the thread then is as prompt as any other.
+pub fn be_prompt() {
+    let parameter = libc::sched_param { sched_priority: 1 };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: `parameter` outlives the call; 0 is the calling thread.
+    let real_time = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } == 0;
+    if !real_time {
+        // SAFETY: no pointers are passed; on Linux 0 is the calling thread.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
+    }
+    // SAFETY: no pointers are passed.  The kernel would else delay our timers by up to 50 us.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}
+
+/// A second, non-blocking handle on what `descriptor` names, ours to close.
+///
+/// # Errors
+/// The system's, when `descriptor` names nothing or descriptors run out.
+pub fn adopt(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers are passed; a descriptor that names nothing is an error.
+    let copy = owned(unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) })?;
+    let raw = copy.as_raw_fd();
+    // SAFETY: `raw` is open, no pointers are passed.
+    let flags = checked(unsafe { libc::fcntl(raw, libc::F_GETFL) })?;
+    // SAFETY: as before.
+    checked(unsafe { libc::fcntl(raw, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(copy)
+}
+
+/// Read one packet from a TUN into `buffer`; return its length.
+///
+/// # Errors
+/// The system's; `WouldBlock` when none waits.
+pub fn read(descriptor: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let (raw, start) = (descriptor.as_raw_fd(), buffer.as_mut_ptr().cast());
+    // SAFETY: `buffer` is writable for its whole length during the call.
+    let length = unsafe { libc::read(raw, start, buffer.len()) };
+    usize::try_from(length).map_err(|_| io::Error::last_os_error())
+}
+
+/// Write one packet to a TUN.
+///
+/// # Errors
+/// The system's, for instance when the interface is down.
+pub fn write(descriptor: BorrowedFd<'_>, packet: &[u8]) -> io::Result<()> {
+    let (raw, start) = (descriptor.as_raw_fd(), packet.as_ptr().cast());
+    // SAFETY: `packet` is readable for its whole length during the call.
+    let length = unsafe { libc::write(raw, start, packet.len()) };
+    usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     Ok(())
 }

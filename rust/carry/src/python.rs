@@ -5,6 +5,8 @@ use std::io;
 
 use pyo3::prelude::*;
 
+use crate::link;
+use crate::link::settings::Settings;
 use crate::relay;
 
 pyo3::import_exception!(carnet.errors, MisuseError);
@@ -68,7 +70,147 @@ impl Relay {
     }
 }
 
+impl From<link::Error> for PyErr {
+    fn from(error: link::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            link::Error::System(cause) => world(cause.kind(), message),
+            _ => MisuseError::new_err(message),
+        }
+    }
+}
+
+/// One direction of one emulated link.
+#[pyclass(frozen, get_all, module = "carnet._carry")]
+struct LinkCounts {
+    source: String,
+    target: String,
+    offered_packets: u64,
+    offered_bytes: u64,
+    delivered_packets: u64,
+    delivered_bytes: u64,
+    lost_packets: u64,
+    queue_drops: u64,
+    policed_drops: u64,
+    oversized_drops: u64,
+    undelivered_packets: u64,
+}
+
+/// Emulated links between hosts, each a TUN opened by the caller in the host's namespace.
+#[pyclass(frozen, module = "carnet._carry")]
+struct Network(link::Network);
+
+#[pymethods]
+impl Network {
+    /// A network without hosts; all its luck comes from `seed`.
+    #[new]
+    fn new(seed: u64) -> PyResult<Self> {
+        Ok(Self(link::Network::new(seed)?))
+    }
+
+    /// Add a host; a copy of its TUN is kept until `close`.
+    fn add_host(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        tun_fd: i32,
+        addresses: Vec<String>,
+    ) -> PyResult<()> {
+        Ok(py.detach(|| self.0.add_host(name, tun_fd, addresses))?)
+    }
+
+    /// Give a host other addresses, as when it roams.
+    fn set_addresses(&self, py: Python<'_>, name: &str, addresses: Vec<String>) -> PyResult<()> {
+        Ok(py.detach(|| self.0.set_addresses(name, addresses))?)
+    }
+
+    /// Make or change the link from `source` to `target`; packets on the way keep their fate.
+    #[pyo3(signature = (
+        source, target, *, delay_s, jitter_s = 0.0, rate_bps = 0.0, queue_s = 0.0,
+        police_bps = 0.0, police_burst_bytes = 0, loss = 0.0, loss_enter = 0.0,
+        loss_leave = 1.0, loss_in_burst = 0.0, outage_every_s = 0.0, outage_least_s = 0.0,
+        outage_most_s = 0.0, mtu_bytes = 0, group = String::new()
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python, gathered at once")]
+    fn set_link(
+        &self,
+        py: Python<'_>,
+        source: &str,
+        target: &str,
+        delay_s: f64,
+        jitter_s: f64,
+        rate_bps: f64,
+        queue_s: f64,
+        police_bps: f64,
+        police_burst_bytes: u32,
+        loss: f64,
+        loss_enter: f64,
+        loss_leave: f64,
+        loss_in_burst: f64,
+        outage_every_s: f64,
+        outage_least_s: f64,
+        outage_most_s: f64,
+        mtu_bytes: u32,
+        group: String,
+    ) -> PyResult<()> {
+        let settings = Settings {
+            delay_s,
+            jitter_s,
+            rate_bps,
+            queue_s,
+            police_bps,
+            police_burst_bytes,
+            loss,
+            loss_enter,
+            loss_leave,
+            loss_in_burst,
+            outage_every_s,
+            outage_least_s,
+            outage_most_s,
+            mtu_bytes,
+            group,
+        };
+        Ok(py.detach(|| self.0.set_link(source, target, settings))?)
+    }
+
+    /// Move packets from now on.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.0.start())?)
+    }
+
+    /// What each link has carried, in the order they were made.
+    fn counts(&self, py: Python<'_>) -> PyResult<Vec<LinkCounts>> {
+        let tallies = py.detach(|| self.0.tallies())?;
+        let counts = |(source, target, tally): (String, String, link::fabric::Tally)| LinkCounts {
+            source,
+            target,
+            offered_packets: tally.offered_packets,
+            offered_bytes: tally.offered_bytes,
+            delivered_packets: tally.delivered_packets,
+            delivered_bytes: tally.delivered_bytes,
+            lost_packets: tally.lost_packets,
+            queue_drops: tally.queue_drops,
+            policed_drops: tally.policed_drops,
+            oversized_drops: tally.oversized_drops,
+            undelivered_packets: tally.undelivered_packets,
+        };
+        Ok(tallies.into_iter().map(counts).collect())
+    }
+
+    /// Packets for an address or over a link that does not exist.
+    fn unrouted(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(py.detach(|| self.0.unrouted())?)
+    }
+
+    /// Stop and close the TUNs; packets on the way are gone.  A second call does nothing.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
 #[pymodule]
 fn _carry(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<Relay>()
+    m.add_class::<Relay>()?;
+    m.add_class::<LinkCounts>()?;
+    m.add_class::<Network>()
 }
