@@ -61,6 +61,9 @@ impl End {
     }
 
     pub fn deliver(&mut self, from: SocketAddr, octets: &[u8], now: Instant) {
+        if carry::relay::datagram::classify(octets).is_none() {
+            return self.losses.push(carry::report::Loss::Malformed);
+        }
         let packet = Packet::from_bytes(BytesMut::from(octets));
         let Ok(message) = self.limiter.verify_packet(from, packet) else {
             return self.losses.push(carry::report::Loss::Malformed);
