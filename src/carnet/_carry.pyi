@@ -7,7 +7,10 @@ __all__ = ["LinkCounts", "Network", "PathCounts", "PeerCounts", "Relay", "Tunnel
 
 @final
 class PathCounts:
-    """One path of one peer.  All counters run from the birth of the path and never go back."""
+    """One path of one peer.  Counters run from the birth of the path; times are seconds, `inf` if unknown.
+
+    `near_` is what this end received, `far_` what the far end says it received.
+    """
 
     path: int
     remote: str
@@ -15,20 +18,21 @@ class PathCounts:
     sent_bytes: int
     received_packets: int
     received_bytes: int
-    lost_packets: int
-    bursts: int
-    longest_burst: int
-    heard_age_s: float
-    rtt_s: float
-    rtt_least_s: float
-    jitter_s: float
-    queue_s: float
-    far_received_packets: int
-    far_lost_packets: int
+    near_received: int
+    near_lost: int
+    near_bursts: int
+    near_longest_burst: int
+    near_jitter_s: float
+    near_queue_s: float
+    far_received: int
+    far_lost: int
     far_bursts: int
     far_longest_burst: int
     far_jitter_s: float
     far_queue_s: float
+    heard_age_s: float
+    rtt_s: float
+    rtt_least_s: float
     mtu_bytes: int
 
 @final
@@ -38,17 +42,13 @@ class PeerCounts:
     public_key: bytes
     handshake_age_s: float
     speaks_frames: bool
-    sent_packets: int
-    sent_bytes: int
-    received_packets: int
-    received_bytes: int
     paths: list[PathCounts]
 
 @final
 class Tunnel:
     """One end of a tunnel: a TUN, a UDP port, many peers.  Runs on its own threads until closed."""
 
-    def __new__(cls, private_key: bytes, interface: str, listen: str, mtu_bytes: int) -> Tunnel: ...
+    def __new__(cls, private_key: bytes, interface: str, listen: str) -> Tunnel: ...
     @property
     def interface(self) -> str: ...
     @property
@@ -57,15 +57,15 @@ class Tunnel:
         self,
         public_key: bytes,
         allowed: Sequence[str],
-        paths: Sequence[tuple[int, str]] = (),
+        paths: Sequence[tuple[int, str]] = ...,
         keepalive_s: int = 0,
         initiates: bool = False,
     ) -> None: ...
     def remove_peer(self, public_key: bytes) -> bool: ...
-    def obey(self, public_key: bytes, shares: Sequence[tuple[int, float]], probe_s: float) -> None: ...
-    def shake(self, public_key: bytes) -> None: ...
+    def obey(self, public_key: bytes, shares: Sequence[tuple[int, float]], probe_s: float) -> bool: ...
+    def shake(self, public_key: bytes) -> bool: ...
     def report(self, every: bool = False) -> list[PeerCounts]: ...
-    def dropped(self) -> dict[str, int]: ...
+    def counters(self) -> dict[str, int]: ...
     def close(self) -> None: ...
 
 @final
