@@ -5,19 +5,28 @@ import sys
 from typing import Final
 
 from carnet.lab import replay, trace
+from carnet.lab.call import media
 from carnet.lab.call.side import CONNECT_S
 from carnet.lab.programs import Program
 from carnet.lab.score import Score, score
 from carnet.lab.stage import Stage
 from carnet.lab.trace import Rows
+from carnet.lab.world import Class
 
 TRAFFIC: Final = "CARNET_LAB_TRAFFIC"
 """Environment variable: path of a recording (.csv) to replay instead of a generated shape."""
 
-_PICTURE_DOWN: Final = "1280x720"
-_PICTURE_UP: Final = "640x352"
+_PICTURE_DOWN: Final = (1280, 720)
+_PICTURE_UP: Final = (640, 352)
 _ENCODING_S: Final = 90.0
 """Patience with the first run, which encodes the lecture."""
+
+
+def prepare(lesson: Class, seed: int) -> None:
+    """Encode what the class will show and say, so that no end does it while the other waits."""
+    media.audio(seed)
+    for size, bits_per_s in ((_PICTURE_DOWN, lesson.down_bps), (_PICTURE_UP, lesson.up_bps)):
+        media.video(*size, bits_per_s, seed)
 
 
 class Lesson:
@@ -53,11 +62,10 @@ class Lesson:
         for end in (student, classroom):
             await end.hear("connected", CONNECT_S + 5)
 
-    async def _call(self, role: str, address: str, picture: str, video_bps: int) -> Program:
+    async def _call(self, role: str, address: str, size: tuple[int, int], video_bps: int) -> Program:
         host = self._student if role == "student" else self._classroom
-        return await self._start(
-            host, "carnet.lab.call", role, "--address", address, "--picture", picture, "--video-bps", str(video_bps)
-        )
+        picture = ("--picture", f"{size[0]}x{size[1]}", "--video-bps", str(video_bps))
+        return await self._start(host, "carnet.lab.call", role, "--address", address, *picture)
 
     async def _set_up_replay(self) -> None:
         shape = os.environ.get(TRAFFIC) or self._stage.world.lesson.replay

@@ -66,6 +66,7 @@ async def evening(plan: Plan, watch: Watcher) -> Evening:
         NoRightsError, NoTunError, WorldError: the machine cannot run the lab at all.
     """
     hosts.check_rights()
+    lesson.prepare(plan.world.lesson, plan.seed)
     results = [await _attempt(plan, tunnel, watch) for tunnel in plan.tunnels]
     return Evening(
         world=plan.name,

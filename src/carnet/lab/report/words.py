@@ -54,18 +54,18 @@ def download(result: Result) -> str:
     if got is None:
         return "–"
     rate = f"{got.bits_per_s / 1e6:.2f} Mbit/s"
-    return rate if got.octets >= got.size else f"{rate} ({100 * got.octets / got.size:.0f} % in {got.seconds:.0f} s)"
+    return rate if got.octets >= got.size else f"{rate} ({100 * got.octets / got.size:.0f} %)"
 
 
 COLUMNS = (
     f"frames late ({DEADLINE_S * 1000:.0f} ms)",
     "packets lost",
     "sound late",
-    "MOS",
-    "still",
+    "sound (MOS)",
+    "picture still",
     "delay p50",
-    "p95",
-    "p99",
+    "delay p95",
+    "delay p99",
     "bytes per useful byte",
 )
 

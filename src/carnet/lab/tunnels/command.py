@@ -9,4 +9,4 @@ READY_S: Final = 30.0
 
 def carnet(*argv: str) -> list[str]:
     """Return the command line of `carnet ARGV`, by the interpreter that runs the lab."""
-    return [sys.executable, "-m", "carnet.cli.main", *argv]
+    return [sys.executable, "-c", "import sys; from carnet.cli.main import main; sys.exit(main())", *argv]
