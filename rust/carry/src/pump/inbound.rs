@@ -24,7 +24,7 @@ use crate::report::Loss;
 use crate::slots::Slots;
 
 /// Receive buffers; each takes one batch that the kernel has coalesced.
-const BUFFERS: usize = 8;
+const BUFFERS: usize = 32;
 const BUFFER_BYTES: usize = 65_536;
 /// Packets gathered before they are written to the TUN.
 const WRITES: usize = 128;
