@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quinn_udp::{Transmit, UdpSocketState};
 
-use crate::os::{self, For, Stop};
+use crate::os::{self, Bell, For};
 use crate::report::{Counters, Loss};
 
 /// Most octets of one transmit: what an IPv4 datagram can hold.
@@ -21,7 +21,7 @@ pub struct Sender<'a> {
     socket: &'a UdpSocket,
     state: &'a UdpSocketState,
     counters: &'a Counters,
-    stop: &'a Stop,
+    stop: &'a Bell,
     maps_v4: bool,
     to: Option<SocketAddr>,
     octets: Vec<u8>,
@@ -32,7 +32,12 @@ pub struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     /// A sender over a socket that other senders may share.
-    pub fn new(socket: &'a UdpSocket, state: &'a UdpSocketState, counters: &'a Counters, stop: &'a Stop) -> Self {
+    pub fn new(
+        socket: &'a UdpSocket,
+        state: &'a UdpSocketState,
+        counters: &'a Counters,
+        stop: &'a Bell,
+    ) -> Self {
         Self {
             socket,
             state,
@@ -126,7 +131,7 @@ mod tests {
     fn a_batch_arrives_as_the_datagrams_it_was_made_of() {
         let (from, to) = pair();
         let state = UdpSocketState::new((&from).into()).unwrap();
-        let (counters, stop) = (Counters::default(), Stop::new().unwrap());
+        let (counters, stop) = (Counters::default(), Bell::new().unwrap());
         let mut sender = Sender::new(&from, &state, &counters, &stop);
         let sizes = [100, 100, 100, 40, 100, 200, 200];
         for size in sizes {
@@ -146,7 +151,7 @@ mod tests {
     fn an_oversized_datagram_is_counted_and_the_next_one_goes() {
         let (from, to) = pair();
         let state = UdpSocketState::new((&from).into()).unwrap();
-        let (counters, stop) = (Counters::default(), Stop::new().unwrap());
+        let (counters, stop) = (Counters::default(), Bell::new().unwrap());
         let mut sender = Sender::new(&from, &state, &counters, &stop);
         sender.push(to.local_addr().unwrap(), &[1; 65_507]);
         sender.flush();

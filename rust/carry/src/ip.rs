@@ -108,10 +108,7 @@ fn too_big_v6(packet: &[u8], source: Ipv6Addr, target: Ipv6Addr, mtu_bytes: usiz
 }
 
 fn words(bytes: &[u8]) -> u64 {
-    bytes
-        .chunks(2)
-        .map(|pair| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0)))
-        .sum()
+    bytes.chunks(2).map(|pair| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0))).sum()
 }
 
 /// The Internet checksum (RFC 1071) of `bytes`, started from `initial`.

@@ -11,15 +11,22 @@
 //! | `path`, `peer` | one path, one peer: sans-IO |
 //! | `dealer` | which path the next packet takes, by the plan's shares |
 //! | `report` | counters that go up |
+//! | `relay` | the blind forwarder |
+//! | `link` | the emulated links of the lab |
+//! | `desk` | a thread that owns its state, and how others ask it for something |
+//! | `python` | the whole Python boundary |
 
 pub mod batch;
 pub mod dealer;
+mod desk;
 pub mod ip;
+pub mod link;
 pub mod os;
 pub mod path;
 pub mod peer;
 pub mod pump;
 pub mod registry;
+pub mod relay;
 pub mod report;
 pub mod slots;
 pub mod wire;

@@ -19,7 +19,7 @@ use tun_rs::SyncDevice;
 
 use crate::batch::Sender;
 use crate::dealer::Dealer;
-use crate::os::{self, OpenError, Stop};
+use crate::os::{self, Bell, OpenError};
 use crate::peer::{Local, Outbox, Peer};
 use crate::registry::{Entry, Indices, Registry};
 use crate::report::{Counters, PeerCounts};
@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     limiter: Arc<RateLimiter>,
     local: Local,
     counters: Counters,
-    stop: Stop,
+    stop: Bell,
     stopping: Mutex<bool>,
     wake: Condvar,
 }
@@ -123,7 +123,7 @@ impl Pump {
             public,
             local: Local { instance, epoch: Instant::now() },
             counters: Counters::default(),
-            stop: Stop::new().map_err(OpenError::Other)?,
+            stop: Bell::new().map_err(OpenError::Other)?,
             stopping: Mutex::new(false),
             wake: Condvar::new(),
         });
@@ -135,7 +135,10 @@ impl Pump {
         ] {
             let shared = Arc::clone(&pump.shared);
             let thread = std::thread::Builder::new().name(name.into()).spawn(move || run(&shared));
-            pump.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread.map_err(OpenError::Other)?);
+            pump.threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(thread.map_err(OpenError::Other)?);
         }
         Ok(pump)
     }
@@ -224,7 +227,7 @@ impl Pump {
     /// Stop carrying; the interface goes with it.  May be called twice.
     pub fn close(&self) {
         *self.shared.stopping.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.shared.stop.pull();
+        self.shared.stop.ring();
         self.shared.wake.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

@@ -1,6 +1,5 @@
 //! Counters and samples that go up.  Cheap to bump, read about ten times a second.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use gotatun::noise::errors::WireGuardError;
 use crate::batch::plain;
 use crate::path::Path;
 use crate::peer::Peer;
-use crate::wire::{PathLine, WireError};
+use crate::wire::WireError;
 
 /// Why a packet or datagram went no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +66,11 @@ impl Loss {
     /// The reason behind an error of the WireGuard core; `is_data` for transport messages.
     pub fn of(error: &WireGuardError, is_data: bool) -> Self {
         match error {
-            WireGuardError::InvalidCounter | WireGuardError::DuplicateCounter => Self::Replayed,
+            // An answer to a handshake that is over came on a second path.
+            WireGuardError::InvalidCounter
+            | WireGuardError::DuplicateCounter
+            | WireGuardError::UnexpectedPacket
+            | WireGuardError::WrongTai64nTimestamp => Self::Replayed,
             WireGuardError::InvalidAeadTag | WireGuardError::InvalidMac => Self::Forged,
             WireGuardError::NoCurrentSession | WireGuardError::WrongIndex => Self::Stranger,
             WireGuardError::IncorrectPacketLength | WireGuardError::InvalidPacket => Self::Malformed,
@@ -116,52 +119,70 @@ impl Counters {
     }
 }
 
-/// One path of one peer, as it is now.
+/// One path of one peer, as it is now: `near` is what this end received, `far` what the far end says it did.
+#[expect(missing_docs, reason = "each field says itself; times are seconds, infinite if unknown")]
 #[derive(Debug, Clone)]
 pub struct PathCounts {
-    /// Number of the path.
     pub path: u8,
-    /// Where its datagrams go.
-    pub remote: SocketAddr,
-    /// Datagrams sent.
+    pub remote: String,
     pub sent_packets: u64,
-    /// Octets sent.
     pub sent_bytes: u64,
-    /// Datagrams received.
     pub received_packets: u64,
-    /// Octets received.
     pub received_bytes: u64,
-    /// What this end received, as it tells the far end.
-    pub near: PathLine,
-    /// What the far end received, as it told.
-    pub far: PathLine,
-    /// Time since the last completed round trip.
-    pub heard_age: Option<Duration>,
-    /// Smoothed round trip.
-    pub rtt: Option<Duration>,
-    /// Least round trip.
-    pub rtt_least: Option<Duration>,
-    /// Largest inner packet that is trusted to fit.
+    pub near_received: u32,
+    pub near_lost: u32,
+    pub near_bursts: u32,
+    pub near_longest_burst: u16,
+    pub near_jitter_s: f64,
+    pub near_queue_s: f64,
+    pub far_received: u32,
+    pub far_lost: u32,
+    pub far_bursts: u32,
+    pub far_longest_burst: u16,
+    pub far_jitter_s: f64,
+    pub far_queue_s: f64,
+    pub heard_age_s: f64,
+    pub rtt_s: f64,
+    pub rtt_least_s: f64,
     pub mtu_bytes: usize,
 }
 
 impl PathCounts {
     fn of(path: &Path, now: Instant) -> Self {
+        let (near, far) = (path.line(), path.far);
         Self {
             path: path.id,
-            remote: plain(path.remote),
+            remote: plain(path.remote).to_string(),
             sent_packets: path.sent_packets,
             sent_bytes: path.sent_bytes,
             received_packets: path.received_packets,
             received_bytes: path.received_bytes,
-            near: path.line(),
-            far: path.far,
-            heard_age: path.heard.map(|heard| now.duration_since(heard)),
-            rtt: path.rtt.smoothed,
-            rtt_least: path.rtt.least,
+            near_received: near.received,
+            near_lost: near.lost,
+            near_bursts: near.bursts,
+            near_longest_burst: near.longest_burst,
+            near_jitter_s: from_micros(near.jitter_us),
+            near_queue_s: from_micros(near.queue_us),
+            far_received: far.received,
+            far_lost: far.lost,
+            far_bursts: far.bursts,
+            far_longest_burst: far.longest_burst,
+            far_jitter_s: from_micros(far.jitter_us),
+            far_queue_s: from_micros(far.queue_us),
+            heard_age_s: seconds(path.heard.map(|heard| now.duration_since(heard))),
+            rtt_s: seconds(path.rtt.smoothed),
+            rtt_least_s: seconds(path.rtt.least),
             mtu_bytes: path.mtu.mtu(),
         }
     }
+}
+
+fn seconds(duration: Option<Duration>) -> f64 {
+    duration.map_or(f64::INFINITY, |duration| duration.as_secs_f64())
+}
+
+fn from_micros(micros: u32) -> f64 {
+    f64::from(micros) / 1e6
 }
 
 /// One peer, as it is now.
@@ -169,8 +190,8 @@ impl PathCounts {
 pub struct PeerCounts {
     /// Its public key.
     pub key: [u8; 32],
-    /// Time since the last handshake, if there is a session.
-    pub handshake_age: Option<Duration>,
+    /// Time since the last handshake, infinite if there is no session.
+    pub handshake_age_s: f64,
     /// Whether it said hello.
     pub speaks_frames: bool,
     /// Its paths.
@@ -182,7 +203,7 @@ impl PeerCounts {
     pub fn of(key: [u8; 32], peer: &Peer, now: Instant) -> Self {
         Self {
             key,
-            handshake_age: peer.handshake_age(),
+            handshake_age_s: seconds(peer.handshake_age()),
             speaks_frames: peer.speaks_frames(),
             paths: peer.paths().iter().map(|path| PathCounts::of(path, now)).collect(),
         }

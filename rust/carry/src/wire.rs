@@ -322,7 +322,15 @@ mod tests {
     #[test]
     fn a_report_keeps_its_lines_under_padding() {
         let lines = [
-            PathLine { path: 0, received: 1, lost: 2, bursts: 3, longest_burst: 4, jitter_us: 5, queue_us: 6 },
+            PathLine {
+                path: 0,
+                received: 1,
+                lost: 2,
+                bursts: 3,
+                longest_burst: 4,
+                jitter_us: 5,
+                queue_us: 6,
+            },
             PathLine { path: 9, received: u32::MAX, ..PathLine::default() },
         ];
         let mut out = Vec::new();

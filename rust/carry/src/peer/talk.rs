@@ -23,7 +23,7 @@ impl Due {
 
 impl Peer {
     /// Take a frame that is no source, on the path at position `at`.
-    pub(super) fn listen(
+    pub(super) fn hear(
         &mut self,
         frame: Plain<'_>,
         at: usize,
@@ -73,12 +73,8 @@ impl Peer {
     }
 
     fn say_hello(&mut self, at: usize, wants_answer: bool, now: Instant, out: &mut impl Outbox) {
-        let hello = Hello {
-            version: wire::VERSION,
-            capabilities: 0,
-            instance: self.local.instance,
-            wants_answer,
-        };
+        let hello =
+            Hello { version: wire::VERSION, capabilities: 0, instance: self.local.instance, wants_answer };
         self.emit(at, Kind::Hello, now, out, |header, octets| wire::put_hello(header, &hello, octets));
     }
 

@@ -19,6 +19,7 @@ use crate::ip;
 use crate::os::{self, For};
 use crate::peer::Inbound;
 use crate::registry::{Entry, Registry};
+use crate::relay::datagram::classify;
 use crate::report::Loss;
 use crate::slots::Slots;
 
@@ -96,9 +97,7 @@ impl Inlet<'_> {
         now: Instant,
     ) -> Result<(), Loss> {
         self.shared.counters.work(0, 1);
-        if datagram.len() < 32 || datagram[1..4] != [0; 3] {
-            return Err(Loss::Malformed);
-        }
+        classify(&datagram).ok_or(Loss::Malformed)?;
         let message = match self.shared.limiter.verify_packet(plain(from), Packet::from_bytes(datagram)) {
             Ok(message) => message,
             Err(TunnResult::WriteToNetwork(cookie)) => {
