@@ -1,0 +1,66 @@
+"""Which path carries, as a pure function: estimates in, choice out.
+
+The best live path carries; a path with a small MTU loses to a full one; the path in use
+keeps its place unless it dies or another is better by a margin for a while.  "Better" is
+the E-model's rating of a call over it, so that delay and loss are on one scale.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from carnet.tunnel.config import PathConfig
+from carnet.tunnel.paths import PathEstimate
+from carnet.tunnel.quality import delay_impairment, loss_impairment
+
+DELAY_POINTS_PER_S = 24.0
+"""Linear cost of delay below 177 ms: 0.024 points a millisecond (Cole and Rosenbluth, 2001)."""
+SMALL_MTU_POINTS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the carrier shall do until the next plan."""
+
+    shares: dict[int, float]
+    """Path id -> share of new packets, 0..1; the shares of a plan sum to 1.  Empty: as before."""
+    probe_s: float
+    """Pause between probes on every path."""
+    shake: bool = False
+    """Start a new handshake on all paths, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The path in use and what is held against it."""
+
+    path: int | None = None
+    since: float = float("-inf")
+    rival: int | None = None
+    rival_since: float = 0.0
+
+
+def cost(estimate: PathEstimate) -> float:
+    """Return the points a call from us loses on this path; smaller is better."""
+    points = loss_impairment(estimate.loss_out, estimate.burst_out) + delay_impairment(estimate.delay_out_s)
+    points += DELAY_POINTS_PER_S * estimate.delay_out_s
+    return points if estimate.full_mtu else points + SMALL_MTU_POINTS
+
+
+def choose(estimates: Sequence[PathEstimate], before: Choice, now: float, config: PathConfig) -> Choice:
+    """Return the path that carries from now on.
+
+    With no live path the old choice stands: whatever still gets through goes there.
+    """
+    alive = {estimate.path: cost(estimate) for estimate in estimates if estimate.alive}
+    if not alive:
+        return replace(before, rival=None)
+    best = min(alive, key=lambda path: (alive[path], path))
+    if before.path not in alive:
+        return Choice(path=best, since=now)
+    if best == before.path or alive[before.path] - alive[best] < config.better_by:
+        return replace(before, rival=None)
+    if before.rival != best:
+        before = replace(before, rival=best, rival_since=now)
+    if now - before.rival_since >= config.hold_s and now - before.since >= config.rest_s:
+        return Choice(path=best, since=now)
+    return before
