@@ -97,7 +97,10 @@ impl<S: Send + 'static> Desk<S> {
             // The asker waits for it below; it cannot be gone.
             let _ = answer.send(question(state));
         });
-        let guard = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = self
+            .questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let sent = guard.as_ref().map(|sender| sender.send(boxed));
         drop(guard);
         sent.ok_or(Closed)?.map_err(|_| Closed)?;

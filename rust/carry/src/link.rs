@@ -129,7 +129,11 @@ impl Network {
             other => {
                 let running = matches!(&other, Stage::Running(_));
                 *stage = other;
-                return Err(if running { Error::Started } else { Error::Closed });
+                return Err(if running {
+                    Error::Started
+                } else {
+                    Error::Closed
+                });
             }
         };
         let work = |engine: Engine, inbox| engine.run(&inbox);

@@ -50,7 +50,9 @@ impl Epoll {
         };
         let epoll = self.descriptor.as_raw_fd();
         // SAFETY: `event` outlives the call.
-        checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, descriptor, &raw mut event) })?;
+        checked(unsafe {
+            libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, descriptor, &raw mut event)
+        })?;
         Ok(())
     }
 
@@ -95,7 +97,15 @@ impl Epoll {
         let (events, most) = (self.events.as_mut_ptr(), self.events.len() as libc::c_int);
         // SAFETY: `events` points at `most` events of ours, `limit` at `time` or nowhere, both for the call.
         let ready = unsafe {
-            libc::syscall(libc::SYS_epoll_pwait2, epoll, events, most, limit, mask, 0_usize)
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                epoll,
+                events,
+                most,
+                limit,
+                mask,
+                0_usize,
+            )
         };
         if ready < 0 {
             return Err(io::Error::last_os_error());
@@ -166,7 +176,11 @@ pub fn raise_descriptor_limit() -> usize {
     };
     // SAFETY: `raised` outlives the call.
     let done = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0;
-    let granted = if done { raised.rlim_cur } else { limit.rlim_cur };
+    let granted = if done {
+        raised.rlim_cur
+    } else {
+        limit.rlim_cur
+    };
     usize::try_from(granted).unwrap_or(usize::MAX)
 }
 

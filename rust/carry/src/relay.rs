@@ -129,7 +129,10 @@ impl Relay {
 
 fn read_campuses(campuses: &[(Vec<u8>, String)]) -> Result<Vec<Campus>, Error> {
     let read = |(key, endpoint): &(Vec<u8>, String)| {
-        let public_key = key.as_slice().try_into().map_err(|_| Error::Key(key.len()))?;
+        let public_key = key
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::Key(key.len()))?;
         let endpoint = resolve(endpoint)?;
         Ok(Campus {
             public_key,

@@ -169,7 +169,10 @@ impl Fabric {
         let tally = &mut link.tally;
         tally.offered_packets += 1;
         tally.offered_bytes += packet.len() as u64;
-        match link.model.admit(&mut self.shared[link.shared], now, packet.len()) {
+        match link
+            .model
+            .admit(&mut self.shared[link.shared], now, packet.len())
+        {
             Fate::DeliverAt(at) => {
                 return Some(Passage {
                     link: number,
@@ -235,7 +238,8 @@ impl Fabric {
         for old in &self.hosts[host].addresses {
             self.by_address.remove(old);
         }
-        self.by_address.extend(addresses.iter().map(|&address| (address, host)));
+        self.by_address
+            .extend(addresses.iter().map(|&address| (address, host)));
         self.hosts[host].addresses = addresses;
     }
 

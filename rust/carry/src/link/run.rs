@@ -76,7 +76,9 @@ impl Engine {
     ) -> Result<(), Error> {
         let tun = os::adopt(descriptor).map_err(Error::System)?;
         let watched = tun.as_raw_fd();
-        self.epoll.add(watched, self.tuns.len() as u64).map_err(Error::System)?;
+        self.epoll
+            .add(watched, self.tuns.len() as u64)
+            .map_err(Error::System)?;
         if let Err(error) = self.fabric.add_host(name, addresses) {
             // The caller still holds the TUN open, so closing our copy would leave it watched.
             self.epoll.remove(watched).map_err(Error::System)?;

@@ -332,7 +332,11 @@ impl Run {
 
 fn datagrams<'a>(train: &Train<'a>) -> impl Iterator<Item = (usize, &'a [u8])> {
     let size = train.size;
-    train.bytes.chunks(size).enumerate().map(move |(n, datagram)| (n * size, datagram))
+    train
+        .bytes
+        .chunks(size)
+        .enumerate()
+        .map(move |(n, datagram)| (n * size, datagram))
 }
 
 fn pack(id: FlowId) -> u64 {
