@@ -1,0 +1,1 @@
+"""Measurements: each prints machine, size, baseline and ratio."""
