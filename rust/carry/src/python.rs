@@ -313,7 +313,10 @@ impl Network {
         loss_leave = 1.0, loss_in_burst = 0.0, outage_every_s = 0.0, outage_least_s = 0.0,
         outage_most_s = 0.0, mtu_bytes = 0, group = String::new()
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of Python, gathered at once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keywords of Python, gathered at once"
+    )]
     fn set_link(
         &self,
         py: Python<'_>,
