@@ -48,6 +48,12 @@ def read_file(path: Path) -> bytes:
     return content
 
 
+def write_public(path: Path, content: bytes) -> None:
+    """Replace a file by `content`, readable by everyone."""
+    write_private(path, content)
+    path.chmod(0o644)
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file by `content`, readable by its owner only, on disk when this returns."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.new")

@@ -42,16 +42,20 @@ def effective() -> int:
     return 0
 
 
+def require_rights() -> None:
+    """Refuse early where the machine's network may not be changed.  Raises NoRightsError."""
+    if not effective() >> CAP_NET_ADMIN & 1:
+        raise NoRightsError("making a tunnel needs CAP_NET_ADMIN: run this as root (sudo)")
+
+
 def require_tunnel(interface: str) -> None:
-    """Refuse early, with the reason, where no tunnel can be made.
+    """Refuse early, with the reason, where no tunnel of that name can be made.
 
     Raises:
-        NoRightsError, NoTunError, InterfaceTakenError, MisuseError: as named.
+        NoTunError, InterfaceTakenError, MisuseError: as named.
     """
     if not 0 < len(interface.encode()) < 16 or "/" in interface or interface != interface.strip():
         raise MisuseError(f"{interface!r} is no interface name: use 1 to 15 letters and digits")
-    if not effective() >> CAP_NET_ADMIN & 1:
-        raise NoRightsError("making a tunnel needs CAP_NET_ADMIN: run this as root (sudo)")
     if not Path("/dev/net/tun").exists():
         raise NoTunError(
             "this machine has no /dev/net/tun: load the tun module, or allow it in the container"

@@ -4,6 +4,7 @@ One JSON object per connection.  No key, no name that was resolved, no address v
 """
 
 import asyncio
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -13,8 +14,15 @@ from pathlib import Path
 import msgspec
 
 from carnet.errors import MalformedDocumentError, NotRunningError
+from carnet.facts import PathReading, PeerReading
 from carnet.node import disk
 from carnet.node.undo import Journal
+from carnet.tunnel.directory import Directory
+from carnet.tunnel.judge import PathJudge
+from carnet.tunnel.passes import Holding
+from carnet.tunnel.paths import PathEstimate
+from carnet.tunnel.quality import mos
+from carnet.tunnel.ways import Ways
 
 ANSWER_BYTES_MOST = 1024 * 1024
 ASK_TIMEOUT_S = 2.0
@@ -54,6 +62,65 @@ class JoinStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes on the way per byte inside, minus 1, both directions."""
     paths: tuple[PathStatus, ...]
     dropped: dict[str, int]
+
+
+def snapshot(
+    holding: Holding,
+    directory: Directory,
+    interface: str,
+    reading: PeerReading | None,
+    judge: PathJudge,
+    ways: Ways,
+    inner_bytes: tuple[int, int],
+    counters: dict[str, int],
+) -> JoinStatus:
+    """Put together what is known now; `inner_bytes` are (up, down) inside the tunnel."""
+    estimates = {estimate.path: estimate for estimate in judge.estimates}
+    readings = reading.paths if reading is not None else ()
+    paths = tuple(
+        _path(one, estimates[one.path], ways.name(one.path), carrying=one.path == judge.carrying)
+        for one in readings
+        if one.path in estimates
+    )
+    outer = sum(path.sent_bytes + path.received_bytes for path in paths)
+    inner = sum(inner_bytes)
+    age_s = reading.handshake_age_s if reading is not None else math.inf
+    return JoinStatus(
+        campus=directory.campus,
+        student=holding.signed.student,
+        interface=interface,
+        address=holding.address(directory),
+        directory_version=directory.version,
+        connected=any(path.alive for path in paths) or (math.isfinite(age_s) and not _frames(reading)),
+        handshake_age_s=age_s if math.isfinite(age_s) else -1.0,
+        sent_bytes=inner_bytes[0],
+        received_bytes=inner_bytes[1],
+        overhead=outer / inner - 1 if inner else 0.0,
+        paths=paths,
+        dropped={name: count for name, count in counters.items() if count},
+    )
+
+
+def _frames(reading: PeerReading | None) -> bool:
+    return reading is not None and reading.speaks_frames
+
+
+def _path(reading: PathReading, estimate: PathEstimate, name: str, *, carrying: bool) -> PathStatus:
+    return PathStatus(
+        path=reading.path,
+        name=name,
+        carrying=carrying,
+        alive=estimate.alive,
+        rtt_ms=estimate.rtt_s * 1000,
+        loss_down=estimate.loss_in,
+        loss_up=estimate.loss_out,
+        jitter_ms=reading.near_jitter_s * 1000,
+        mos_down=mos(estimate.delay_in_s, estimate.loss_in, estimate.burst_in),
+        mos_up=mos(estimate.delay_out_s, estimate.loss_out, estimate.burst_out),
+        sent_bytes=reading.sent_bytes,
+        received_bytes=reading.received_bytes,
+        mtu_bytes=reading.mtu_bytes,
+    )
 
 
 class StatusServer:

@@ -40,9 +40,15 @@ class StudentRow:
     expires: int
     revoked: int | None
 
+    def state(self, now: float) -> str:
+        """Return `valid`, `revoked` or `expired`."""
+        if self.revoked is not None:
+            return "revoked"
+        return "valid" if now < self.expires else "expired"
+
     def works(self, now: float) -> bool:
         """Return whether the tunnel answers this pass."""
-        return self.revoked is None and now < self.expires
+        return self.state(now) == "valid"
 
 
 class Store:

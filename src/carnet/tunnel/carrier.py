@@ -19,13 +19,13 @@ class Carrier:
     Calls are cheap and safe from any thread; `obey` and `report` are meant ten times a second.
     """
 
-    def __init__(self, private_key: bytes, interface: str, listen: str, mtu_bytes: int) -> None:
+    def __init__(self, private_key: bytes, interface: str, listen: str) -> None:
         """Create the interface and bind the port.
 
         Raises:
             NoRightsError, NoTunError, InterfaceTakenError, PortInUseError: as named.
         """
-        self._core = Tunnel(private_key, interface, listen, mtu_bytes)
+        self._core = Tunnel(private_key, interface, listen)
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +66,9 @@ class Carrier:
         """Return the peers whose counts changed since the last report, or every one."""
         return [_peer(counts) for counts in self._core.report(every)]
 
-    def dropped(self) -> dict[str, int]:
-        """Return how many packets were dropped, by reason."""
-        return self._core.dropped()
+    def counters(self) -> dict[str, int]:
+        """Return the counts that belong to no peer: packets lost by reason, system calls, packets."""
+        return self._core.counters()
 
     def close(self) -> None:
         """Stop the threads and remove the interface."""
@@ -77,38 +77,12 @@ class Carrier:
 
 def _peer(counts: PeerCounts) -> PeerReading:
     return PeerReading(
-        public_key=counts.public_key,
+        public_key=bytes(counts.public_key),
         handshake_age_s=counts.handshake_age_s,
         speaks_frames=counts.speaks_frames,
-        sent_packets=counts.sent_packets,
-        sent_bytes=counts.sent_bytes,
-        received_packets=counts.received_packets,
-        received_bytes=counts.received_bytes,
         paths=tuple(_path(path) for path in counts.paths),
     )
 
 
 def _path(counts: PathCounts) -> PathReading:
-    return PathReading(
-        path=counts.path,
-        remote=counts.remote,
-        sent_packets=counts.sent_packets,
-        sent_bytes=counts.sent_bytes,
-        received_packets=counts.received_packets,
-        received_bytes=counts.received_bytes,
-        lost_packets=counts.lost_packets,
-        bursts=counts.bursts,
-        longest_burst=counts.longest_burst,
-        heard_age_s=counts.heard_age_s,
-        rtt_s=counts.rtt_s,
-        rtt_least_s=counts.rtt_least_s,
-        jitter_s=counts.jitter_s,
-        queue_s=counts.queue_s,
-        far_received_packets=counts.far_received_packets,
-        far_lost_packets=counts.far_lost_packets,
-        far_bursts=counts.far_bursts,
-        far_longest_burst=counts.far_longest_burst,
-        far_jitter_s=counts.far_jitter_s,
-        far_queue_s=counts.far_queue_s,
-        mtu_bytes=counts.mtu_bytes,
-    )
+    return PathReading(**{name: getattr(counts, name) for name in PathReading.__struct_fields__})

@@ -76,12 +76,20 @@ class Directory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def gateway_address(self) -> str:
         """Return the campus' own address in the tunnel network."""
-        return str(addresses.host_in(addresses.tunnel_network(self.network), 1))
+        return self.address(1)
 
     @property
     def gateway_address6(self) -> str:
         """Return the campus' own IPv6 address inside the tunnel."""
-        return str(addresses.host_in(addresses.campus_network6(self.signing_key), 1))
+        return self.address6(1)
+
+    def address(self, number: int) -> str:
+        """Return the IPv4 address of student `number` in the tunnel network."""
+        return str(addresses.host_in(addresses.tunnel_network(self.network), number))
+
+    def address6(self, number: int) -> str:
+        """Return the IPv6 address of student `number` inside the tunnel."""
+        return str(addresses.host_in(addresses.campus_network6(self.signing_key), number))
 
     def names(self) -> NameList:
         """Return the names that are resolved through the tunnel."""

@@ -3,13 +3,68 @@
 Keeps what `policy` must not: the watches, the pace of probing, the backoff of handshakes.
 """
 
+import math
+
 from carnet.facts import PeerReading
-from carnet.tunnel.config import MTU_BYTES, PathConfig
+from carnet.tunnel.config import PathConfig
 from carnet.tunnel.paths import PathEstimate, PathWatch
 from carnet.tunnel.policy import Choice, Plan, choose
 
 SLOW_GRACE_S = 1.0
 """How long after its time the answer to a slow probe may come."""
+HELLO_PATIENCE_S = 3.0
+"""A peer that has a session and said no hello for this long is a stock one."""
+
+
+class Pace:
+    """How often to probe, from whether a class runs.
+
+    The side that calls sees its own traffic; the side that is called sees how often the
+    other probes, and does the same.
+    """
+
+    def __init__(self, config: PathConfig, now: float) -> None:
+        self._config = config
+        self._busy_at = now
+        self._carried = 0
+        self._at = now
+        self._rate = 0.0
+        self.probe_s = config.probe_fast_s
+        self.fast_since = now
+
+    @property
+    def fast(self) -> bool:
+        """Return whether probes are as frequent as they get."""
+        return self.probe_s == self._config.probe_fast_s
+
+    def carried(self, packets: int, now: float) -> None:
+        """Take the count of inner packets, both directions."""
+        elapsed_s = now - self._at
+        if elapsed_s <= 0:
+            return
+        rate = max(packets - self._carried, 0) / elapsed_s
+        self._rate += min(elapsed_s, 1.0) * (rate - self._rate)
+        self._at, self._carried = now, packets
+        if self._rate >= self._config.active_packets_per_s:
+            self._busy_at = now
+
+    def mirrored(self, frames_per_s: float, now: float) -> None:
+        """Take how many frames arrive per second on the quietest path."""
+        # Of these, one for each of our probes is its echo; the rest are the other's own.
+        if frames_per_s - 1 / self.probe_s > 0.5 / self._config.probe_fast_s:
+            self._busy_at = now
+
+    def set(self, now: float, *, suspect: bool) -> None:
+        """Choose the pace of now."""
+        idle_s = now - self._busy_at
+        config = self._config
+        if idle_s < config.idle_after_s or suspect:
+            pace = config.probe_fast_s
+        else:
+            pace = config.probe_idle_s if idle_s < config.asleep_after_s else config.probe_asleep_s
+        if pace == config.probe_fast_s and not self.fast:
+            self.fast_since = now
+        self.probe_s = pace
 
 
 class PathJudge:
@@ -23,28 +78,27 @@ class PathJudge:
     Time is the caller's: `now` is seconds on any monotonic clock and must not go backwards.
     """
 
-    def __init__(
-        self, config: PathConfig, now: float, *, initiates: bool, mtu_bytes: int = MTU_BYTES
-    ) -> None:
+    def __init__(self, config: PathConfig, now: float, *, initiates: bool) -> None:
         self._config = config
         self._initiates = initiates
-        self._mtu_bytes = mtu_bytes
+        self._pace = Pace(config, now)
         self._watches: dict[int, PathWatch] = {}
         self._choice = Choice()
-        self._at = now
-        self._packets = 0
-        self._rate = 0.0
-        self._busy_at = now
-        self._probe_s = config.probe_fast_s
-        self._probing_since = now
-        self._shake_at = now + config.shake_after_s
-        self._shake_pause_s = config.shake_least_s
         self._estimates: list[PathEstimate] = []
         self._suspect = False
+        self._stock = False
+        self._full_bytes = 0
+        self._shake_at = now + config.shake_after_s
+        self._shake_pause_s = config.shake_least_s
 
-    def feed(self, reading: PeerReading, now: float) -> None:
-        """Take this tick's counters of the peer and of its paths."""
-        self._measure_traffic(reading.sent_packets + reading.received_packets, now)
+    def feed(self, reading: PeerReading, now: float, carried: int | None = None) -> None:
+        """Take this tick's counters of the peer and its paths.
+
+        Args:
+            reading: From the carrier.
+            now: Seconds, monotonic.
+            carried: Inner packets so far, both directions; None where only the far end knows.
+        """
         known = {path.path for path in reading.paths}
         self._watches = {path: watch for path, watch in self._watches.items() if path in known}
         for path in reading.paths:
@@ -52,24 +106,33 @@ class PathJudge:
             if watch is None:
                 watch = self._watches[path.path] = PathWatch(path.path, self._config, now)
             watch.feed(path, now)
+        if carried is not None:
+            self._pace.carried(carried, now)
+        elif self._watches:
+            self._pace.mirrored(min(watch.frames_per_s for watch in self._watches.values()), now)
         heard = [path.heard_age_s for path in reading.paths]
         # One unanswered slow probe is reason enough to look closely, for the side that can call again.
-        self._suspect = self._initiates and bool(heard) and min(heard) > self._probe_s + SLOW_GRACE_S
+        self._suspect = self._initiates and bool(heard) and min(heard) > self._pace.probe_s + SLOW_GRACE_S
+        self._full_bytes = max((path.mtu_bytes for path in reading.paths), default=0)
+        session = math.isfinite(reading.handshake_age_s)
+        self._stock = session and not reading.speaks_frames and reading.handshake_age_s > HELLO_PATIENCE_S
 
     def plan(self, now: float) -> Plan:
         """Return what the carrier shall do until the next plan."""
-        self._set_pace(now)
-        fast = self._probe_s == self._config.probe_fast_s
-        dead_after_s = self._config.dead_after_s if fast else self._probe_s + SLOW_GRACE_S
-        since = self._probing_since if fast else float("-inf")
-        deaf = self._deaf(now)
+        pace = self._pace
+        pace.set(now, suspect=self._suspect)
+        dead_after_s = self._config.dead_after_s if pace.fast else pace.probe_s + SLOW_GRACE_S
+        since = pace.fast_since if pace.fast else float("-inf")
         self._estimates = [
-            watch.estimate(now, since, dead_after_s, deaf=path in deaf, full_bytes=self._mtu_bytes)
-            for path, watch in sorted(self._watches.items())
+            watch.estimate(now, since, dead_after_s, self._full_bytes)
+            for _, watch in sorted(self._watches.items())
         ]
+        if self._stock:
+            # A stock peer answers no probe: WireGuard's own timers look after it.
+            return Plan({}, pace.probe_s)
         self._choice = choose(self._estimates, self._choice, now, self._config)
         shares = {} if self._choice.path is None else {self._choice.path: 1.0}
-        return Plan(shares, self._probe_s, self._shake(now))
+        return Plan(shares, pace.probe_s, self._shake(now))
 
     @property
     def estimates(self) -> list[PathEstimate]:
@@ -81,46 +144,11 @@ class PathJudge:
         """Return the path the last plan uses."""
         return self._choice.path
 
-    def _measure_traffic(self, packets: int, now: float) -> None:
-        elapsed_s = now - self._at
-        if elapsed_s <= 0:
-            return
-        new = max(packets - self._packets, 0)
-        self._at, self._packets = now, packets
-        weight = min(elapsed_s, 1.0)
-        self._rate += weight * (new / elapsed_s - self._rate)
-        if self._rate >= self._config.active_packets_per_s:
-            self._busy_at = now
-
-    def _set_pace(self, now: float) -> None:
-        idle_s = now - self._busy_at
-        config = self._config
-        if idle_s < config.idle_after_s or self._suspect:
-            pace = config.probe_fast_s
-        else:
-            pace = config.probe_idle_s if idle_s < config.asleep_after_s else config.probe_asleep_s
-        if pace == config.probe_fast_s and self._probe_s != pace:
-            self._probing_since = now
-        self._probe_s = pace
-
-    def _deaf(self, now: float) -> set[int]:
-        """Paths on which the far end hears nothing of us, although it hears us on another."""
-        if self._probe_s != self._config.probe_fast_s:
-            return set()
-        since = {path: watch.deaf_since() for path, watch in self._watches.items()}
-        deaf = {
-            path
-            for path, at in since.items()
-            if at is not None and now - max(at, self._probing_since) > self._config.deaf_after_s
-        }
-        return deaf if len(deaf) < len(since) else set()
-
     def _shake(self, now: float) -> bool:
         if not self._initiates:
             return False
         silent = [estimate.silent_s for estimate in self._estimates]
-        slow = self._probe_s != self._config.probe_fast_s
-        if slow or (silent and min(silent) < self._config.shake_after_s):
+        if not self._pace.fast or (silent and min(silent) < self._config.shake_after_s):
             self._shake_at = now
             self._shake_pause_s = self._config.shake_least_s
             return False

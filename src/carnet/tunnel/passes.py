@@ -55,11 +55,11 @@ class Holding:
 
     def address(self, current: Directory) -> str:
         """Return the student's IPv4 address in the tunnel network."""
-        return str(addresses.host_in(addresses.tunnel_network(current.network), self.signed.number))
+        return current.address(self.signed.number)
 
     def address6(self) -> str:
         """Return the student's IPv6 address inside the tunnel."""
-        return str(addresses.host_in(addresses.campus_network6(self.signed.signing_key), self.signed.number))
+        return self.directory.address6(self.signed.number)
 
 
 def write(signed: Pass, signing_key: bytes, directory_document: bytes, private_key: bytes) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from carnet.facts import PathReading
 from carnet.tunnel.config import PathConfig
+from carnet.tunnel.quality import burst_ratio
 
 UNKNOWN_LOSS = 0.01
 UNKNOWN_WEIGHT = 20.0
@@ -25,7 +26,9 @@ class PathEstimate:
     loss_in: float
     loss_out: float
     burst_in: float
+    """Mean burst over that of random loss; 1 is random."""
     burst_out: float
+    delay_in_s: float
     delay_out_s: float
     """One way from us: half the round trip, plus the queue and jitter the far end measures."""
     full_mtu: bool
@@ -63,9 +66,9 @@ class DirectionLoss:
         return (self._lost + UNKNOWN_LOSS * UNKNOWN_WEIGHT) / total
 
     @property
-    def mean_burst(self) -> float:
-        """Return the mean number of packets lost in a row, at least 1."""
-        return max(self._lost / self._bursts, 1.0) if self._bursts >= 1 else 1.0
+    def burst_ratio(self) -> float:
+        """Return the mean burst over that of random loss, at least 1 (see `quality.burst_ratio`)."""
+        return burst_ratio(self._lost, self._bursts, self._received)
 
 
 class PathWatch:
@@ -76,50 +79,45 @@ class PathWatch:
         self._at = now
         self._inbound = DirectionLoss(config.loss_memory_s)
         self._outbound = DirectionLoss(config.loss_memory_s)
-        self._reading: PathReading | None = None
-        self._far_received = 0
-        self._far_moved_at = now
-        self._sent_at_move = 0
+        self._reading = PathReading(path=path, remote="")
+        self._frames = 0
+        self._frames_per_s = 0.0
+
+    @property
+    def frames_per_s(self) -> float:
+        """Return how many frames arrived per second, over about the last second."""
+        return self._frames_per_s
 
     def feed(self, reading: PathReading, now: float) -> None:
         """Take this tick's counters."""
         elapsed_s = max(now - self._at, 0.0)
         self._at = now
-        self._inbound.feed(reading.received_packets, reading.lost_packets, reading.bursts, elapsed_s)
-        self._outbound.feed(
-            reading.far_received_packets, reading.far_lost_packets, reading.far_bursts, elapsed_s
-        )
-        if reading.far_received_packets != self._far_received or reading.sent_packets < self._sent_at_move:
-            self._far_received = reading.far_received_packets
-            self._far_moved_at = now
-            self._sent_at_move = reading.sent_packets
         self._reading = reading
-
-    def deaf_since(self) -> float | None:
-        """Return when the far end last heard more of us, if we sent at least 3 packets since."""
-        if self._reading is None or self._reading.sent_packets - self._sent_at_move < 3:
-            return None
-        return self._far_moved_at
+        self._inbound.feed(reading.near_received, reading.near_lost, reading.near_bursts, elapsed_s)
+        self._outbound.feed(reading.far_received, reading.far_lost, reading.far_bursts, elapsed_s)
+        if elapsed_s > 0:
+            rate = max(reading.near_received - self._frames, 0) / elapsed_s
+            self._frames_per_s += min(elapsed_s, 1.0) * (rate - self._frames_per_s)
+        self._frames = reading.near_received
 
     def estimate(
-        self, now: float, probing_since: float, dead_after_s: float, *, deaf: bool, full_bytes: int
+        self, now: float, probing_since: float, dead_after_s: float, full_bytes: int
     ) -> PathEstimate:
         """Return what is believed now; silence counts only from when probes became frequent."""
         reading = self._reading
-        if reading is None:
-            reading = PathReading(path=self.path, remote="")
-        age_s = reading.heard_age_s + (now - self._at)
         heard = math.isfinite(reading.heard_age_s)
-        silent_s = min(age_s, now - probing_since) if heard else math.inf
+        silent_s = min(reading.heard_age_s + now - self._at, now - probing_since) if heard else math.inf
+        rtt_s = reading.rtt_s if math.isfinite(reading.rtt_s) else 0.0
         return PathEstimate(
             path=self.path,
-            alive=silent_s < dead_after_s and not deaf,
-            rtt_s=reading.rtt_s,
+            alive=silent_s < dead_after_s,
+            rtt_s=rtt_s,
             loss_in=self._inbound.loss,
             loss_out=self._outbound.loss,
-            burst_in=self._inbound.mean_burst,
-            burst_out=self._outbound.mean_burst,
-            delay_out_s=reading.rtt_s / 2 + reading.far_queue_s + reading.far_jitter_s,
-            full_mtu=reading.mtu_bytes == 0 or reading.mtu_bytes >= full_bytes,
+            burst_in=self._inbound.burst_ratio,
+            burst_out=self._outbound.burst_ratio,
+            delay_in_s=rtt_s / 2 + reading.near_queue_s + reading.near_jitter_s,
+            delay_out_s=rtt_s / 2 + reading.far_queue_s + reading.far_jitter_s,
+            full_mtu=reading.mtu_bytes >= full_bytes,
             silent_s=silent_s,
         )

@@ -41,8 +41,7 @@ class Choice:
 
 def cost(estimate: PathEstimate) -> float:
     """Return the points a call from us loses on this path; smaller is better."""
-    burst = max(estimate.burst_out * (1 - estimate.loss_out), 1.0)
-    points = loss_impairment(estimate.loss_out, burst) + delay_impairment(estimate.delay_out_s)
+    points = loss_impairment(estimate.loss_out, estimate.burst_out) + delay_impairment(estimate.delay_out_s)
     points += DELAY_POINTS_PER_S * estimate.delay_out_s
     return points if estimate.full_mtu else points + SMALL_MTU_POINTS
 

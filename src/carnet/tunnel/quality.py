@@ -45,12 +45,12 @@ def mos(delay_s: float, loss: float, burst_ratio: float = 1.0) -> float:
     return max(1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r), 1.0)
 
 
-def burst_ratio(lost: int, bursts: int, received: int) -> float:
+def burst_ratio(lost: float, bursts: float, received: float) -> float:
     """Return the measured mean burst over the one expected of random loss, at least 1.
 
     Random loss at rate p has bursts of 1/(1-p) on average (G.107 s3.1).
     """
-    if lost <= 0 or bursts <= 0 or received <= 0:
+    if lost <= 0 or bursts < 0.5 or received <= 0:
         return 1.0
     expected = (lost + received) / received
     return max(lost / bursts / expected, 1.0)
