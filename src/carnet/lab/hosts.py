@@ -86,10 +86,9 @@ class Hosts:
 
     def command(self, name: str, *argv: str) -> list[str]:
         """Return the command line that runs `argv` on a host, and dies with this process."""
+        space = ["nsenter", f"--net={_NAMESPACES / self.namespace(name)}"]
         enter = ["unshare", "--mount", "sh", "-c", _ENTER, str(self.folder / name)]
-        return [
-            "setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={_NAMESPACES / self.namespace(name)}", *enter, *argv
-        ]  # fmt: skip
+        return ["setpriv", "--pdeathsig", "KILL", *space, *enter, *argv]
 
     def run(self, name: str, *argv: str, text: str = "", timeout_s: float = 20.0) -> str:
         """Run a short command on a host to its end; return what it said.
@@ -125,7 +124,13 @@ def opened() -> Iterator[Hosts]:
 
 
 def check_rights() -> None:
-    """Raise NoRightsError unless this process can make network namespaces, NoTunError without /dev/net/tun."""
+    """Refuse to start where no lab can be.
+
+    Raises:
+        NoRightsError: this process is not root, neither of the machine nor of a user namespace.
+        NoTunError: there is no /dev/net/tun.
+        WorldError: a tool is not installed.
+    """
     if os.geteuid() != 0:
         raise NoRightsError("the lab needs root, or a user namespace in which it is root")
     if not Path("/dev/net/tun").exists():
@@ -220,7 +225,7 @@ def _private_resolver(room: Path) -> None:
 
 
 def _open_tun(space: Path) -> int:
-    """Return a TUN named `net0` made inside a namespace, by a thread that goes there and does not come back."""
+    """Return a TUN made inside a namespace, by a thread that goes there and does not come back."""
     result: list[int | OSError] = []
 
     def enter() -> None:
@@ -254,7 +259,9 @@ def _tun_here(space: Path) -> int:
 
 def _run(argv: Sequence[str], text: str = "", timeout_s: float = 20.0) -> str:
     try:
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise WorldError(f"`{' '.join(argv[:3])}` took more than {timeout_s} s") from error
     if done.returncode != 0:

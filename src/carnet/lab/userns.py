@@ -1,6 +1,6 @@
 """Root for those who have none: the lab again, inside a user namespace where the caller is root.
 
-A user namespace costs nothing and can do no harm to the machine; some systems forbid it, and then this says so.
+A user namespace can do no harm to the machine; some systems forbid it all the same, and then this says so.
 """
 
 import os
@@ -29,14 +29,16 @@ def enter(argv: Sequence[str]) -> NoReturn:
     Raises:
         NoRightsError: the system forbids it, or this is already the inside.
     """
-    advice = "run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone or user.max_user_namespaces)"
+    advice = "run as root, or allow user namespaces (sysctl user.max_user_namespaces)"
     if os.environ.get(INSIDE):
         raise NoRightsError(f"the lab is not root even inside a user namespace: {advice}")
     try:
-        tried = subprocess.run([*_UNSHARE, "sh", "-c", _PREPARE, "sh", "true"], capture_output=True, text=True, check=False)
+        tried = subprocess.run(
+            [*_UNSHARE, "sh", "-c", _PREPARE, "sh", "true"], capture_output=True, text=True, check=False
+        )
     except FileNotFoundError as error:
         raise NoRightsError(f"`unshare` is not installed: {advice}") from error
     if tried.returncode != 0:
         raise NoRightsError(f"no user namespace for the lab ({tried.stderr.strip()}): {advice}")
     sys.stdout.flush()
-    os.execvpe("unshare", [*_UNSHARE, "sh", "-c", _PREPARE, "sh", *argv], os.environ | {INSIDE: "1"})
+    os.execvpe("unshare", [*_UNSHARE, "sh", "-c", _PREPARE, "sh", *argv], os.environ | {INSIDE: "1"})  # noqa: S606

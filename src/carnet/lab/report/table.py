@@ -19,7 +19,7 @@ def table(evening: Evening) -> Table:
         for number, column in enumerate(words.COLUMNS):
             drawn.add_row(column, *(_cell(result, half, number) for result in evening.results))
         drawn.add_section()
-    drawn.add_row("10 MB download", *(words.download(result) for result in evening.results))
+    drawn.add_row("download 10 MB", *(words.download(result) for result in evening.results))
     return drawn
 
 
