@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from carnet.errors import NoRightsError, NoTunError, WorldError
+from carnet.lab import userns
 from carnet.lab.world import Host
 
 INTERFACE: Final = "net0"
@@ -37,6 +38,7 @@ _IFF_NO_PI: Final = 0x1000
 # Binds a host's own files over the machine's, in a mount namespace that dies with the process.
 _ENTER: Final = """
 [ -f "$0/resolv.conf" ] && mount --bind "$0/resolv.conf" /etc/resolv.conf
+export CARNET_STATE="$0/state"
 mount --bind "$0/run" /run && exec "$@"
 """
 
@@ -59,7 +61,8 @@ class Hosts:
         _run(["ip", "netns", "add", space])
         self._names.append(host.name)
         room = self.folder / host.name
-        (room / "run").mkdir(parents=True)
+        for name in ("run", "state"):
+            (room / name).mkdir(parents=True)
         _private_resolver(room)
         descriptor = _open_tun(_NAMESPACES / space)
         addresses = [_address_line("add", address) for address in host.addresses]
@@ -127,11 +130,11 @@ def check_rights() -> None:
     """Refuse to start where no lab can be.
 
     Raises:
-        NoRightsError: this process is not root, neither of the machine nor of a user namespace.
+        NoRightsError: this process has the rights neither here nor in a user namespace.
         NoTunError: there is no /dev/net/tun.
         WorldError: a tool is not installed.
     """
-    if os.geteuid() != 0:
+    if userns.needed():
         raise NoRightsError("the lab needs root, or a user namespace in which it is root")
     if not Path("/dev/net/tun").exists():
         raise NoTunError("the lab needs /dev/net/tun: load the kernel's tun module")

@@ -162,7 +162,8 @@ def _in_complete_frame(first: Rows, frame_left_s: Floats, late: NDArray[np.bool_
 def _shown_at_s(left_s: Floats, took_s: Floats) -> list[float]:
     """Return when a player showed each frame: in order, one skipped `GIVEN_UP_S` after its sending.
 
-    It holds each frame until `DEADLINE_S` after its sending, as players do that wait for repairs.  The end of the class closes the last gap, so that a picture that stopped for good counts as standing still.
+    It holds each frame until `DEADLINE_S` after its sending, as players do that wait for repairs.
+    The end of the class closes the last gap, so that a picture that stopped counts as standing still.
     """
     shown: list[float] = []
     free_s = 0.0

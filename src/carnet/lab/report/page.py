@@ -38,15 +38,15 @@ def page(evening: Evening) -> str:
 
 
 _EXPLANATION: Final = (
-    "The same class of {seconds:g} s, a real WebRTC call with slides, a timer and sound, was held over each way "
-    "in the same emulated world from the same beginning. A picture frame is too late when it is not complete "
-    "{deadline_ms:.0f} ms after it was sent, with all repairs that came until then."
+    "The same class of {seconds:g} s, a real WebRTC call with slides, a timer and sound, was held over each "
+    "way in the same emulated world from the same beginning. A picture frame is too late when it is not "
+    "complete {deadline_ms:.0f} ms after it was sent, with all repairs that came until then."
 )
 _MEASURED: Final = (
     "Both ends of the class note every packet as it leaves and as it arrives, on one clock. A player gives a "
-    "frame up {given_up_s:g} s after its sending. MOS is for the playout delay that suits the sound of each way "
-    "best. Bytes are counted by the emulated links, outside of everything under test. Each way got fresh hosts, "
-    "the same links and the same seed."
+    "frame up {given_up_s:g} s after its sending. MOS is for the playout delay that suits the sound of each "
+    "way best. Bytes are counted by the emulated links, outside of everything under test. Each way got fresh "
+    "hosts, the same links and the same seed."
 )
 
 

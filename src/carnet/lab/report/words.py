@@ -47,13 +47,22 @@ def cost(direction: Direction) -> str:
     return f"{direction.per_useful:.2f}" if direction.per_useful is not None else NOTHING
 
 
+def rate(result: Result) -> str:
+    """Return the rate of a download."""
+    return f"{result.download.bits_per_s / 1e6:.1f} Mbit/s" if result.download is not None else NOTHING
+
+
+def fetched(result: Result) -> str:
+    """Return how much of a download came before it was stopped."""
+    got = result.download
+    return f"{100 * got.octets / got.size:.0f} %" if got is not None else NOTHING
+
+
 def download(result: Result) -> str:
     """Return the rate of a download, and how far it came if it did not end."""
     got = result.download
-    if got is None:
-        return NOTHING
-    rate = f"{got.bits_per_s / 1e6:.1f} Mbit/s"
-    return rate if got.octets >= got.size else f"{rate} ({100 * got.octets / got.size:.0f} %)"
+    ended = got is None or got.octets >= got.size
+    return rate(result) if ended else f"{rate(result)} ({fetched(result)})"
 
 
 COLUMNS = (
