@@ -157,7 +157,16 @@ def compare(name: str, size: int, flows: int, mode: str, runs: int, seconds: flo
 
 def run(runs: int = 5, seconds: float = 2.0) -> list[Result]:
     """Measure every combination of size, generator and number of flows; needs root."""
-    call("cargo", "build", "-q", "--release", "--example", "blast", "--manifest-path", str(CRATE / "Cargo.toml"))
+    call(
+        "cargo",
+        "build",
+        "-q",
+        "--release",
+        "--example",
+        "blast",
+        "--manifest-path",
+        str(CRATE / "Cargo.toml"),
+    )
     results = []
     with bed():
         for mode in ("gso", "plain"):

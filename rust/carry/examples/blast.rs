@@ -68,12 +68,7 @@ impl Sender {
         for datagram in train.chunks_exact_mut(size) {
             datagram[0] = 4;
         }
-        Ok(Self {
-            to,
-            size,
-            sockets,
-            train,
-        })
+        Ok(Self { to, size, sockets, train })
     }
 
     fn run(&self, gso: bool, time: Duration) -> Fallible<()> {
@@ -136,10 +131,7 @@ impl Sender {
 
 fn is_passing(error: &io::Error) -> bool {
     let full = error.raw_os_error() == Some(libc::ENOBUFS);
-    full || matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock
-    )
+    full || matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock)
 }
 
 fn sink(listen: &str, time: Duration) -> Fallible<()> {

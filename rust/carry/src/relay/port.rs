@@ -67,12 +67,8 @@ impl Port {
         let _ = socket.set_send_buffer_size(QUEUE_BYTES);
         socket.bind(&address.into())?;
         let state = UdpSocketState::new((&socket).into())?;
-        // Nobody here reads receive times, and each costs a control message per datagram.
-        let _ = os::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0);
-        Ok(Self {
-            socket: socket.into(),
-            state,
-        })
+        os::forgo_receive_times(socket.as_fd());
+        Ok(Self { socket: socket.into(), state })
     }
 
     /// The address it is bound to.
@@ -126,11 +122,7 @@ impl Batch {
     /// Empty buffers.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            bytes: vec![0; BATCH_SIZE * TRAIN_BYTES],
-            metas: [RecvMeta::default(); BATCH_SIZE],
-            filled: 0,
-        }
+        Self { bytes: vec![0; BATCH_SIZE * TRAIN_BYTES], metas: [RecvMeta::default(); BATCH_SIZE], filled: 0 }
     }
 
     /// Fill from `port`; return whether more may be waiting there.
