@@ -77,11 +77,7 @@ impl Sender {
         let start = Instant::now();
         while start.elapsed() < time {
             for flow in &self.sockets {
-                let sent = if gso {
-                    self.send_train(flow)
-                } else {
-                    self.send_singly(&flow.0)
-                };
+                let sent = if gso { self.send_train(flow) } else { self.send_singly(&flow.0) };
                 match sent {
                     Ok(()) => {}
                     // The far side may not be up yet, or its queue is full: that is its loss.

@@ -128,7 +128,12 @@ impl Batch {
     /// Empty buffers.
     #[must_use]
     pub fn new() -> Self {
-        Self { bytes: vec![0; BATCH_SIZE * TRAIN_BYTES], metas: [RecvMeta::default(); BATCH_SIZE], filled: 0 }
+        Self {
+            bytes: vec![0; BATCH_SIZE * TRAIN_BYTES],
+            metas: [RecvMeta::default(); BATCH_SIZE],
+            filled: 0,
+            offered: BATCH_SIZE,
+        }
     }
 
     /// Fill from `port`; return whether more may be waiting there.
@@ -145,9 +150,7 @@ impl Batch {
         let slices = &mut slices[..self.offered];
         self.filled = port.state.recv(socket, slices, &mut self.metas)?;
         let full = self.filled == self.offered;
-        let long = self.metas[..self.filled]
-            .iter()
-            .any(|meta| meta.len > LONG_BYTES);
+        let long = self.metas[..self.filled].iter().any(|meta| meta.len > LONG_BYTES);
         self.offered = if long { TRAINS_AT_ONCE } else { BATCH_SIZE };
         Ok(full)
     }
