@@ -10,8 +10,9 @@ use quinn_udp::{Transmit, UdpSocketState};
 use crate::os::{self, Bell, For};
 use crate::report::{Counters, Loss};
 
-/// Most octets of one transmit: what an IPv4 datagram can hold.
-const MOST_BYTES: usize = 65_507;
+/// Most octets of one transmit.  Above 65,536 with all headers Linux splits the batch again before
+/// the device sees it, which costs more than the batch saved (measured: a third of the throughput).
+const MOST_BYTES: usize = 65_400;
 
 /// How long a full socket buffer may hold up a batch before it is dropped.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -153,7 +154,7 @@ mod tests {
         let state = UdpSocketState::new((&from).into()).unwrap();
         let (counters, stop) = (Counters::default(), Bell::new().unwrap());
         let mut sender = Sender::new(&from, &state, &counters, &stop);
-        sender.push(to.local_addr().unwrap(), &[1; 65_507]);
+        sender.push(to.local_addr().unwrap(), &[1; 65_400]);
         sender.flush();
         sender.push(to.local_addr().unwrap(), &[0; 65_600]);
         sender.flush();
@@ -162,7 +163,7 @@ mod tests {
         let full = counters.all().iter().find(|(name, _)| *name == "full").unwrap().1;
         assert_eq!(full, 1);
         let mut buffer = vec![0; 70_000];
-        assert_eq!(to.recv(&mut buffer).unwrap(), 65_507);
+        assert_eq!(to.recv(&mut buffer).unwrap(), 65_400);
         assert_eq!(to.recv(&mut buffer).unwrap(), 4);
     }
 }

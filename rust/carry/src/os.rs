@@ -51,7 +51,9 @@ impl Epoll {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         let epoll = self.descriptor.as_raw_fd();
         // SAFETY: `event` outlives the call.
-        checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, descriptor, &raw mut event) })?;
+        checked(unsafe {
+            libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, descriptor, &raw mut event)
+        })?;
         Ok(())
     }
 
@@ -160,7 +162,11 @@ pub fn raise_descriptor_limit() -> usize {
     let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
     // SAFETY: `raised` outlives the call.
     let done = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0;
-    let granted = if done { raised.rlim_cur } else { limit.rlim_cur };
+    let granted = if done {
+        raised.rlim_cur
+    } else {
+        limit.rlim_cur
+    };
     usize::try_from(granted).unwrap_or(usize::MAX)
 }
 

@@ -128,7 +128,7 @@ impl PeerCounts {
     }
 }
 
-/// One end of a tunnel.  Runs on its own threads until closed; safe to call from any Python thread.
+/// One end of a tunnel, on its own threads until closed.
 #[pyclass(frozen, module = "carnet._carry")]
 struct Tunnel {
     pump: Pump,
@@ -177,7 +177,7 @@ impl Tunnel {
         Ok(py.detach(|| self.pump.remove_peer(&key)))
     }
 
-    /// Replace the plan of a peer; takes effect at the next packet.  About ten times a second.
+    /// Replace the plan of a peer from the next packet on.  About ten times a second.
     fn obey(
         &self,
         py: Python<'_>,
@@ -201,8 +201,7 @@ impl Tunnel {
 
     #[pyo3(signature = (every = false))]
     fn report(&self, py: Python<'_>, every: bool) -> PyResult<Vec<PeerCounts>> {
-        let peers = py.detach(|| self.pump.report(every));
-        peers.into_iter().map(|peer| PeerCounts::of(py, peer)).collect()
+        py.detach(|| self.pump.report(every)).into_iter().map(|peer| PeerCounts::of(py, peer)).collect()
     }
 
     fn counters(&self) -> HashMap<&'static str, u64> {
@@ -314,7 +313,10 @@ impl Network {
         loss_leave = 1.0, loss_in_burst = 0.0, outage_every_s = 0.0, outage_least_s = 0.0,
         outage_most_s = 0.0, mtu_bytes = 0, group = String::new()
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of Python, gathered at once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keywords of Python, gathered at once"
+    )]
     fn set_link(
         &self,
         py: Python<'_>,

@@ -98,8 +98,8 @@ impl State {
                 match token {
                     BELL if !desk.answer(&mut self) => return,
                     BELL => {}
-                    LISTEN => self.from_clients(&mut batch),
-                    flow => self.from_campus(unpack(flow), &mut batch),
+                    LISTEN => self.serve_clients(&mut batch),
+                    flow => self.serve_campus(unpack(flow), &mut batch),
                 }
             }
             if self.now >= sweep_at {
@@ -110,7 +110,7 @@ impl State {
         }
     }
 
-    fn from_clients(&mut self, batch: &mut Batch) {
+    fn serve_clients(&mut self, batch: &mut Batch) {
         for _ in 0..ROUNDS {
             self.calls += 1;
             let more = batch.fill(&self.listen);
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    fn from_campus(&mut self, id: FlowId, batch: &mut Batch) {
+    fn serve_campus(&mut self, id: FlowId, batch: &mut Batch) {
         for _ in 0..ROUNDS {
             let Some(outlet) = self.outlet(id) else {
                 return;

@@ -1,0 +1,1 @@
+"""The figures of the README: each benchmark prints machine, size and baseline."""

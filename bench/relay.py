@@ -1,0 +1,186 @@
+"""Datagrams per second through the relay, against the kernel's own nftables DNAT and masquerade.
+
+Three namespaces in a row, client - forwarder - server, joined by veth pairs.  The same generator and
+the same sink for both; runs alternate; medians.  Two generators: one whole train a call (GSO), which
+DNAT forwards uncut, and one datagram each (`sendmmsg`).
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.result import Result, append, machine, show
+
+ROOT = Path(__file__).resolve().parent.parent
+CRATE = ROOT / "rust/carry"
+BLAST = CRATE / "target/release/examples/blast"
+KEY = bytes(range(32))
+PORT_DNAT, PORT_RELAY, PORT_SINK = 51820, 51821, 51822
+CLIENT, FORWARDER, SERVER = "lk-bench-c", "lk-bench-f", "lk-bench-s"
+SIZES = {"small": 96, "large": 1_408}
+"""Octets of UDP payload: a packet of speech in WireGuard, and a full one."""
+
+RULES = f"""
+table ip bench {{
+  chain in {{ type nat hook prerouting priority dstnat;
+    udp dport {PORT_DNAT} dnat to 10.220.2.2:{PORT_SINK}; }}
+  chain out {{ type nat hook postrouting priority srcnat; oifname "server" masquerade; }}
+}}
+"""
+
+RELAY = f"""
+import json, sys
+from carnet import _carry
+relay = _carry.Relay("0.0.0.0:{PORT_RELAY}", [(bytes.fromhex("{KEY.hex()}"), "10.220.2.2:{PORT_SINK}")])
+print("ready", flush=True)
+for _ in sys.stdin:
+    print(json.dumps(relay.counts()), flush=True)
+"""
+
+
+def call(*words: str, stdin: str | None = None) -> None:
+    """Run a command that must succeed."""
+    subprocess.run(words, check=True, input=stdin, text=True, capture_output=True)
+
+
+def inside(namespace: str, *words: str) -> list[str]:
+    """Words that run a command in a namespace."""
+    return ["ip", "netns", "exec", namespace, *words]
+
+
+@contextmanager
+def bed() -> Iterator[None]:
+    """Three namespaces in a row, with DNAT in the middle one."""
+    names = (CLIENT, FORWARDER, SERVER)
+    try:
+        for name in names:
+            call("ip", "netns", "add", name)
+        for name, there, net in ((CLIENT, "client", 1), (SERVER, "server", 2)):
+            peer = ("peer", "name", there, "netns", FORWARDER)
+            call("ip", "link", "add", "wire", "netns", name, "type", "veth", *peer)
+            call("ip", "-n", name, "address", "add", f"10.220.{net}.2/24", "dev", "wire")
+            call("ip", "-n", FORWARDER, "address", "add", f"10.220.{net}.1/24", "dev", there)
+            call("ip", "-n", name, "link", "set", "wire", "up")
+            call("ip", "-n", FORWARDER, "link", "set", there, "up")
+            call("ip", "-n", name, "route", "add", "default", "via", f"10.220.{net}.1")
+        call(*inside(FORWARDER, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
+        call(*inside(FORWARDER, "nft", "-f", "-"), stdin=RULES)
+        yield
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+@contextmanager
+def relay() -> Iterator["subprocess.Popen[str]"]:
+    """Our relay in the middle namespace; it answers each line with its counts."""
+    words = inside(FORWARDER, sys.executable, "-c", RELAY)
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        if process.stdout is None or process.stdout.readline() != "ready\n":
+            raise SystemExit("the relay did not start")
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def counts(process: "subprocess.Popen[str]") -> dict[str, int]:
+    """Ask the relay for its counts."""
+    if process.stdin is None or process.stdout is None:
+        raise SystemExit("the relay has no pipes")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    answer: dict[str, int] = json.loads(process.stdout.readline())
+    return answer
+
+
+def blast(port: int, size: int, flows: int, mode: str, seconds: float) -> float:
+    """Datagrams per second that reach the sink when sent to `port` of the forwarder."""
+    sink = subprocess.Popen(
+        inside(SERVER, str(BLAST), "sink", f"10.220.2.2:{PORT_SINK}", str(seconds)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    to = f"10.220.1.1:{port}"
+    words = [str(BLAST), "send", to, KEY.hex(), str(size), str(flows), mode, str(seconds + 2)]
+    sender = subprocess.Popen(inside(CLIENT, *words))
+    try:
+        out, _ = sink.communicate(timeout=seconds + 20)
+    finally:
+        sender.terminate()
+        sender.wait()
+        sink.kill()
+    counted = json.loads(out)
+    return float(counted["packets"] / counted["seconds"])
+
+
+def compare(name: str, size: int, flows: int, mode: str, runs: int, seconds: float) -> list[Result]:
+    """Alternate runs of both forwarders; return the rate and the relay's system calls per datagram."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    calls: list[float] = []
+    for _ in range(runs):
+        theirs.append(blast(PORT_DNAT, size, flows, mode, seconds))
+        with relay() as process:
+            ours.append(blast(PORT_RELAY, size, flows, mode, seconds))
+            told = counts(process)
+            calls.append(told["system_calls"] / max(told["to_campus_packets"], 1))
+    value, baseline = statistics.median(ours), statistics.median(theirs)
+    what = f"relay, {name} ({size} B), {flows} flow{'s' * (flows > 1)}, {mode}"
+    rate = Result(
+        name=f"{what}: forwarded",
+        value=value,
+        unit="packets/s",
+        baseline=baseline,
+        ratio=value / baseline,
+        runs=runs,
+        machine=machine(),
+    )
+    thrift = Result(
+        name=f"{what}: system calls",
+        value=statistics.median(calls),
+        unit="a packet",
+        baseline=None,
+        ratio=None,
+        runs=runs,
+        machine=rate.machine,
+    )
+    return [rate, thrift]
+
+
+def run(runs: int = 5, seconds: float = 2.0) -> list[Result]:
+    """Measure every combination of size, generator and number of flows; needs root."""
+    call("cargo", "build", "-q", "--release", "--example", "blast", "--manifest-path", str(CRATE / "Cargo.toml"))
+    results = []
+    with bed():
+        for mode in ("gso", "plain"):
+            for name, size in SIZES.items():
+                for flows in (1, 32):
+                    results += compare(name, size, flows, mode, runs, seconds)
+    return results
+
+
+def main() -> None:
+    """Print the results; with `--json FILE` append them there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        raise SystemExit("skipped: the relay's benchmark makes namespaces, which needs root")
+    results = run(arguments.runs, arguments.seconds)
+    show(results)
+    if arguments.json:
+        append(results, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
