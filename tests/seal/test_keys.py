@@ -1,6 +1,7 @@
 """Keys as octets and as text."""
 
 import subprocess
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -40,10 +41,8 @@ def test_text_and_back(key: bytes) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_key_or_a_peer_error(text: str) -> None:
-    try:
+    with suppress(MalformedDocumentError):
         assert keys.key_text(keys.key_from_text(text)) == text
-    except MalformedDocumentError:
-        pass
 
 
 @pytest.mark.parametrize("text", ["", "A" * 43 + "=\n", "A" * 42 + "B=", "é" * 44, "A" * 40 + "===="])

@@ -1,5 +1,7 @@
 """Signed documents: what is written reads back, and nothing else reads."""
 
+from base64 import b64encode
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from carnet.errors import BadSignatureError, MalformedDocumentError, MisuseError, PeerError
 from carnet.seal import keys, wire
+from carnet.seal.signatures import sign
 
 KEY = bytes(range(32))
 PUBLIC = keys.verifying_key(KEY)
@@ -66,10 +69,6 @@ def test_any_body_ends_in_a_peer_error(body: bytes) -> None:
 
 def signed(body: bytes) -> bytes:
     """A document whose signature is right whatever its body: only the form can be at fault."""
-    from base64 import b64encode
-
-    from carnet.seal.signatures import sign
-
     return b"%s\n%s\n%s\n" % (DOMAIN.encode(), body, b64encode(sign(DOMAIN, body, KEY)))
 
 

@@ -1,6 +1,6 @@
 """Text that names endpoints, networks and people."""
 
-from ipaddress import ip_network
+from ipaddress import IPv6Network
 
 import pytest
 from hypothesis import given
@@ -79,7 +79,7 @@ def test_the_tunnel_network_is_private_ipv4_with_room(text: str) -> None:
 def test_each_campus_has_a_local_ipv6_network_of_its_own(key: bytes) -> None:
     network = addresses.campus_network6(key)
     assert network.prefixlen == 64
-    assert network.subnet_of(ip_network("fd00::/8"))
+    assert network.subnet_of(IPv6Network("fd00::/8"))
     assert network != addresses.campus_network6(bytes([key[0] ^ 1]) + key[1:])
 
 

@@ -1,14 +1,15 @@
 """The stock configuration."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.tunnel.samples import DIRECTORY, NOW, STUDENT_KEY, pass_file
 
 from carnet.errors import UnknownNameError
 from carnet.seal.keys import key_text
 from carnet.tunnel import passes, wireguard
+from tests.tunnel.samples import DIRECTORY, NOW, STUDENT_KEY, pass_file
 
 HOLDING = passes.read(pass_file(), NOW)
 
@@ -37,7 +38,7 @@ def test_no_names_no_resolver() -> None:
     assert "DNS" not in wireguard.configuration(HOLDING, replace(DIRECTORY, services=()))
 
 
-def test_wg_reads_it(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_wg_reads_it(tmp_path: Path) -> None:
     text = wireguard.configuration(HOLDING, replace(DIRECTORY, endpoint="192.0.2.1:51820"))
     stripped = [line for line in text.splitlines() if not line.startswith(("Address", "MTU", "DNS"))]
     (tmp_path / "wg.conf").write_text("\n".join(stripped) + "\n")

@@ -48,8 +48,8 @@ class PathConfig:
     rest_s: float = 5.0
     """Shortest time between two changes of mind, unless the path in use dies."""
 
-    better_by: float = 3.0
-    """Points of the E-model's rating (0..93) a path must win by to take over."""
+    better_by: float = 2.0
+    """Points of the E-model's rating (0..93) a path must win by to take over, doubt about it deducted."""
 
     active_packets_per_s: float = 5.0
     """Traffic above this is a class; a directory poll is below."""

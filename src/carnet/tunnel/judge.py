@@ -12,6 +12,8 @@ from carnet.tunnel.policy import Choice, Plan, choose
 
 SLOW_GRACE_S = 1.0
 """How long after its time the answer to a slow probe may come."""
+SETTLING_S = 3.0
+"""After this, a rate averaged over a second has forgotten what was before."""
 HELLO_PATIENCE_S = 3.0
 """A peer that has a session and said no hello for this long is a stock one."""
 
@@ -29,6 +31,7 @@ class Pace:
         self._carried = 0
         self._at = now
         self._rate = 0.0
+        self._slowed_at = float("-inf")
         self.probe_s = config.probe_fast_s
         self.fast_since = now
 
@@ -50,8 +53,10 @@ class Pace:
 
     def mirrored(self, frames_per_s: float, now: float) -> None:
         """Take how many frames arrive per second on the quietest path."""
-        # Of these, one for each of our probes is its echo; the rest are the other's own.
-        if frames_per_s - 1 / self.probe_s > 0.5 / self._config.probe_fast_s:
+        # Of these, one for each of our probes is its echo; the rest are the other's own.  Echoes of
+        # the faster pace still count for a while after slowing down.
+        settled = now - self._slowed_at > SETTLING_S
+        if settled and frames_per_s - 1 / self.probe_s > 0.5 / self._config.probe_fast_s:
             self._busy_at = now
 
     def set(self, now: float, *, suspect: bool) -> None:
@@ -64,6 +69,8 @@ class Pace:
             pace = config.probe_idle_s if idle_s < config.asleep_after_s else config.probe_asleep_s
         if pace == config.probe_fast_s and not self.fast:
             self.fast_since = now
+        if pace > self.probe_s:
+            self._slowed_at = now
         self.probe_s = pace
 
 
