@@ -1,6 +1,7 @@
 """Dialogues between the judge and a simulated peer, in virtual time."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -87,7 +88,9 @@ def test_a_path_that_comes_back_must_prove_itself() -> None:
 def test_two_equal_lossy_paths_do_not_flap(seed: int) -> None:
     dialogue = Dialogue(Line(0, loss=0.03), Line(1, loss=0.03), seed=seed)
     dialogue.run(300)
-    assert len(dialogue.choices) <= 4
+    changes = [at for at, _ in dialogue.choices[1:]]
+    assert len(changes) <= 5
+    assert all(after - before > 4 * CONFIG.rest_s for before, after in pairwise(changes))
 
 
 def test_short_outages_on_every_path_do_not_flap() -> None:
