@@ -157,9 +157,8 @@ def test_silence_everywhere_asks_for_handshakes_with_growing_pauses() -> None:
     line.down = True
     died_at = dialogue.now
     dialogue.run(30)
-    first, *rest = dialogue.shakes
-    assert first - died_at == pytest.approx(CONFIG.shake_after_s, abs=0.4)
-    pauses = [after - before for before, after in zip(dialogue.shakes, rest, strict=False)]
+    assert dialogue.shakes[0] - died_at == pytest.approx(CONFIG.shake_after_s, abs=0.4)
+    pauses = [after - before for before, after in pairwise(dialogue.shakes)]
     assert pauses[:3] == pytest.approx([1, 2, 4], abs=0.11)
     assert pauses[3:] == pytest.approx([CONFIG.shake_most_s] * len(pauses[3:]), abs=0.11)
     line.down = False
@@ -204,6 +203,19 @@ def test_a_stock_peer_is_left_to_wireguard() -> None:
     dialogue.run(60)
     assert dialogue.shakes == []
     assert dialogue.peer.plan.shares == {}
+
+
+def test_a_relay_that_comes_late_or_restarts_is_shown_a_handshake() -> None:
+    dialogue = Dialogue(Line(0))
+    dialogue.run(10)
+    assert dialogue.shakes == []
+    dialogue.peer.lines[1] = Line(1, down=True)
+    dialogue.run(0.2)
+    assert len(dialogue.shakes) == 1
+    dialogue.run(200)
+    pauses = [after - before for before, after in pairwise(dialogue.shakes)]
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=0.11)
+    assert dialogue.carrying == 0
 
 
 def test_a_relay_that_is_gone_from_the_readings_is_forgotten() -> None:

@@ -39,6 +39,9 @@ class PathConfig:
     shake_most_s: float = 5.0
     """First and longest pause between handshakes while nobody answers."""
 
+    shake_rarely_s: float = 60.0
+    """Longest pause between handshakes for a silent path while another carries."""
+
     loss_memory_s: float = 12.0
     """Time constant of the loss estimate.  Longer flaps less and follows an evening more slowly."""
 
