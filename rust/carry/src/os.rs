@@ -51,9 +51,7 @@ impl Epoll {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         let epoll = self.descriptor.as_raw_fd();
         // SAFETY: `event` outlives the call.
-        checked(unsafe {
-            libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, descriptor, &raw mut event)
-        })?;
+        checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, descriptor, &raw mut event) })?;
         Ok(())
     }
 
@@ -162,11 +160,7 @@ pub fn raise_descriptor_limit() -> usize {
     let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
     // SAFETY: `raised` outlives the call.
     let done = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0;
-    let granted = if done {
-        raised.rlim_cur
-    } else {
-        limit.rlim_cur
-    };
+    let granted = if done { raised.rlim_cur } else { limit.rlim_cur };
     usize::try_from(granted).unwrap_or(usize::MAX)
 }
 
@@ -180,6 +174,12 @@ pub fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> 
     // SAFETY: `value` outlives the call and `length` is its size.
     checked(unsafe { libc::setsockopt(socket, level, name, pointer, length) })?;
     Ok(())
+}
+
+/// Ask for no receive times where nobody reads them: each costs a control message per datagram.
+pub fn forgo_receive_times(socket: BorrowedFd<'_>) {
+    // A kernel that cannot switch them off costs us that, no more.
+    let _ = set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0);
 }
 
 /// Make the calling thread wake as promptly as this process may: real-time, else preferred.

@@ -63,14 +63,9 @@ pub fn classify(datagram: &[u8]) -> Option<Kind> {
     let length = datagram.len();
     match head[0] {
         1 if length == INITIATION_BYTES => Some(Kind::Initiation { sender: first }),
-        2 if length == RESPONSE_BYTES => Some(Kind::Response {
-            sender: first,
-            receiver: second,
-        }),
+        2 if length == RESPONSE_BYTES => Some(Kind::Response { sender: first, receiver: second }),
         3 if length == COOKIE_BYTES => Some(Kind::Cookie { receiver: first }),
-        4 if length >= DATA_LEAST_BYTES && length.is_multiple_of(16) => {
-            Some(Kind::Data { receiver: first })
-        }
+        4 if length >= DATA_LEAST_BYTES && length.is_multiple_of(16) => Some(Kind::Data { receiver: first }),
         _ => None,
     }
 }

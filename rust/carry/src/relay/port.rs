@@ -71,12 +71,8 @@ impl Port {
         let _ = socket.set_send_buffer_size(QUEUE_BYTES);
         socket.bind(&address.into())?;
         let state = UdpSocketState::new((&socket).into())?;
-        // Nobody here reads receive times, and each costs a control message per datagram.
-        let _ = os::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0);
-        Ok(Self {
-            socket: socket.into(),
-            state,
-        })
+        os::forgo_receive_times(socket.as_fd());
+        Ok(Self { socket: socket.into(), state })
     }
 
     /// The address it is bound to.
@@ -154,9 +150,7 @@ impl Batch {
         let slices = &mut slices[..self.offered];
         self.filled = port.state.recv(socket, slices, &mut self.metas)?;
         let full = self.filled == self.offered;
-        let long = self.metas[..self.filled]
-            .iter()
-            .any(|meta| meta.len > LONG_BYTES);
+        let long = self.metas[..self.filled].iter().any(|meta| meta.len > LONG_BYTES);
         self.offered = if long { TRAINS_AT_ONCE } else { BATCH_SIZE };
         Ok(full)
     }

@@ -188,12 +188,7 @@ impl State {
         if self.outlets.len() <= slot {
             self.outlets.resize_with(slot + 1, || None);
         }
-        self.outlets[slot] = Some(Outlet {
-            id,
-            port,
-            endpoint,
-            origin: train.target,
-        });
+        self.outlets[slot] = Some(Outlet { id, port, endpoint, origin: train.target });
         Some(id)
     }
 
@@ -224,12 +219,7 @@ impl State {
         run: std::ops::Range<usize>,
     ) {
         if let Some(destination) = client {
-            let way = Way {
-                slot: None,
-                destination,
-                origin,
-                ecn: train.ecn,
-            };
+            let way = Way { slot: None, destination, origin, ecn: train.ecn };
             self.send(way, train.size, &train.bytes[run]);
         }
     }
@@ -332,11 +322,7 @@ impl Run {
 
 fn datagrams<'a>(train: &Train<'a>) -> impl Iterator<Item = (usize, &'a [u8])> {
     let size = train.size;
-    train
-        .bytes
-        .chunks(size)
-        .enumerate()
-        .map(move |(n, datagram)| (n * size, datagram))
+    train.bytes.chunks(size).enumerate().map(move |(n, datagram)| (n * size, datagram))
 }
 
 fn pack(id: FlowId) -> u64 {
@@ -344,8 +330,5 @@ fn pack(id: FlowId) -> u64 {
 }
 
 fn unpack(token: u64) -> FlowId {
-    FlowId {
-        slot: token as u32,
-        generation: (token >> 32) as u32,
-    }
+    FlowId { slot: token as u32, generation: (token >> 32) as u32 }
 }
