@@ -137,6 +137,13 @@ class Performance:
         )
 
     async def _teach(self, begin_s: float) -> None:
+        watching = asyncio.create_task(self._tell(begin_s))
+        try:
+            await self._sample_and_perform(begin_s)
+        finally:
+            watching.cancel()
+
+    async def _sample_and_perform(self, begin_s: float) -> None:
         events = list(self._plan.world.events)
         slots = int(self._plan.seconds / SLOT_S)
         for slot in range(slots + 1):
@@ -146,8 +153,14 @@ class Performance:
                 await self._perform(events.pop(0))
             await _until(begin_s + due_s)
             self._samples.append(self._sample())
-            if slot % 2 == 0 and due_s > 2:
-                self._say("class", due_s, self._lesson.scores(due_s - 1.0)[0])
+
+    async def _tell(self, begin_s: float) -> None:
+        """Say how it stands about once a second; in a thread, so that a busy machine does not upset the samples."""
+        for elapsed_s in range(1, int(self._plan.seconds)):
+            await _until(begin_s + elapsed_s)
+            # The last second is not over: its packets may yet come.
+            scored = await asyncio.to_thread(self._lesson.scores, elapsed_s - 1.0) if elapsed_s > 2 else None
+            self._say("class", elapsed_s, scored[0] if scored else None)
 
     async def _perform(self, event: Event) -> None:
         in_use = self._in_use()
