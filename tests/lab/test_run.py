@@ -95,7 +95,7 @@ def check_direct(evening: Evening) -> None:
     assert result.failure == ""
     assert result.down is not None
     assert result.up is not None
-    # Half is lost until the event at 2.5 s, all of it afterwards; the bounds are six standard deviations wide.
+    # Half is lost until the event at 2.5 s, all of it afterwards; the bounds are six deviations wide.
     before = result.down.score.timeline.loss[:5]
     assert 0.25 < sum(before) / len(before) < 0.75
     assert result.down.score.timeline.loss[6:] == [1.0] * 4
@@ -167,7 +167,9 @@ def as_user(user: str, *argv: str) -> list[str]:
 def test_a_class_needs_no_root_where_user_namespaces_are_allowed() -> None:
     user = "nobody"
     interpreter = reachable_by(user)
-    allowed = subprocess.run(as_user(user, *"unshare --user --map-root-user --net true".split()), check=False)
+    allowed = subprocess.run(
+        as_user(user, "unshare", "--user", "--map-root-user", "--net", "true"), check=False
+    )
     if interpreter is None or allowed.returncode != 0:
         pytest.skip("no interpreter that nobody may run, or no user namespaces here")
     room = Path("/tmp") / f"carnet-nobody-{os.getpid()}"

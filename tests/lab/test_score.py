@@ -16,7 +16,16 @@ BEGIN_S = 1000.0
 SIZE = 100
 
 
-def rows(packets: Sequence[tuple[float, int, int, int, int]]) -> Rows:
+Packet = tuple[float, int, int, int, int]
+
+
+def later(packets: Sequence[Packet], delay_s: float) -> list[Packet]:
+    return [
+        (at_s + delay_s, medium, again, sequence, stamp) for at_s, medium, again, sequence, stamp in packets
+    ]
+
+
+def rows(packets: Sequence[Packet]) -> Rows:
     """Return rows from (seconds after the beginning, medium, again, sequence, stamp)."""
     made = np.zeros(len(packets), ROW)
     for row, (at_s, medium, again, sequence, stamp) in zip(made, packets, strict=True):
@@ -26,19 +35,18 @@ def rows(packets: Sequence[tuple[float, int, int, int, int]]) -> Rows:
     return made
 
 
-def video(frame: int, part: int, at_s: float, again: int = 0) -> tuple[float, int, int, int, int]:
+def video(frame: int, part: int, at_s: float, again: int = 0) -> Packet:
     return (at_s, VIDEO, again, frame * 10 + part, 3600 * frame)
 
 
-def sound(number: int, at_s: float) -> tuple[float, int, int, int, int]:
+def sound(number: int, at_s: float) -> Packet:
     return (at_s, AUDIO, 0, number, 960 * number)
 
 
 def test_a_class_without_loss_is_perfect() -> None:
     sent = [video(n, part, 0.04 * n) for n in range(50) for part in range(3)]
     sent += [sound(n, 0.02 * n) for n in range(100)]
-    got = [(at + 0.05, *rest) for at, *rest in sent]
-    result = score(rows(sent), rows(got), BEGIN_S, 2.0)
+    result = score(rows(sent), rows(later(sent, 0.05)), BEGIN_S, 2.0)
     assert (result.packets, result.packets_lost) == (250, 0)
     assert (result.frames, result.frames_late, result.frames_missing) == (50, 0, 0)
     assert (result.sounds, result.sounds_late, result.freezes) == (100, 0, 0)
@@ -92,8 +100,7 @@ def test_a_picture_that_stops_stands_still_until_the_end() -> None:
 def test_the_timeline_adds_up() -> None:
     sent = [video(n, part, 0.04 * n) for n in range(100) for part in range(2)]
     got = [packet for packet in sent if packet[4] // 3600 % 7]
-    got = [(at + 0.05, *rest) for at, *rest in got]
-    result = score(rows(sent), rows(got), BEGIN_S, 4.0)
+    result = score(rows(sent), rows(later(got, 0.05)), BEGIN_S, 4.0)
     assert len(result.timeline.frames) == 4.0 / SLOT_S
     assert sum(result.timeline.frames) == result.frames == 100
     assert sum(result.timeline.frames_late) == result.frames_late == 15
@@ -102,8 +109,8 @@ def test_the_timeline_adds_up() -> None:
 @st.composite
 def classes(
     draw: st.DrawFn,
-) -> tuple[list[tuple[float, int, int, int, int]], list[tuple[float, int, int, int, int]]]:
-    sent: list[tuple[float, int, int, int, int]] = []
+) -> tuple[list[Packet], list[Packet]]:
+    sent: list[Packet] = []
     for frame in range(draw(st.integers(0, 12))):
         sent += [video(frame, part, 0.04 * frame) for part in range(draw(st.integers(1, 4)))]
     sent += [sound(n, 0.02 * n) for n in range(draw(st.integers(0, 12)))]
@@ -119,12 +126,12 @@ def classes(
 @settings(deadline=None)
 @given(classes())
 def test_scores_are_what_counting_by_hand_gives(
-    traces: tuple[list[tuple[float, int, int, int, int]], list[tuple[float, int, int, int, int]]],
+    traces: tuple[list[Packet], list[Packet]],
 ) -> None:
     sent, got = traces
     result = score(rows(sent), rows(got), BEGIN_S, 1.0)
 
-    def took(packet: tuple[float, int, int, int, int], *, unaided: bool = False) -> float:
+    def took(packet: Packet, *, unaided: bool = False) -> float:
         came = (
             g[0]
             for g in got

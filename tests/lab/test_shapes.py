@@ -1,6 +1,7 @@
 """Packet shapes: generated ones have the recorded figures, recorded ones are what the file says."""
 
 import os
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
@@ -72,10 +73,8 @@ def test_a_table_that_is_none_is_refused(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_recording_or_a_misuse(text: str) -> None:
-    try:
+    with suppress(MisuseError):
         recorded("time_ms,direction,udp_payload_bytes\n" + text, "down", 1.0)
-    except MisuseError as error:
-        assert str(error)
 
 
 @pytest.mark.skipif(not RECORDINGS, reason="CARNET_LAB_RECORDINGS names no directory of recordings")

@@ -1,6 +1,7 @@
 """Worlds: strict parsing, and what every shipped world promises."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -234,10 +235,8 @@ def _toml(value: Any) -> str:
 def test_a_world_with_one_character_changed_never_escapes(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(SMALL) - 1))
     changed = SMALL[:at] + data.draw(st.characters()) + SMALL[at + 1 :]
-    try:
+    with suppress(MisuseError):
         world.parse(changed)
-    except MisuseError as error:
-        assert str(error)
 
 
 def test_expected_loss_is_the_share_of_time_and_packets_lost() -> None:

@@ -155,7 +155,7 @@ class Performance:
             self._samples.append(self._sample())
 
     async def _tell(self, begin_s: float) -> None:
-        """Say how it stands about once a second; in a thread, so that a busy machine does not upset the samples."""
+        """Say how it stands about once a second, scored in a thread so that no sample comes late."""
         for elapsed_s in range(1, int(self._plan.seconds)):
             await _until(begin_s + elapsed_s)
             # The last second is not over: its packets may yet come.
