@@ -8,13 +8,12 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from carnet.errors import NameResolutionError, NoAnswerError, PeerError, WorldError
 from carnet.facts import PeerReading
-from carnet.node import disk, lookup, rights
+from carnet.node import device, disk, lookup, rights
 from carnet.node.announce import fetch_newer
 from carnet.node.memory import Memory
 from carnet.node.netlink import Netlink
@@ -162,7 +161,8 @@ class Join:
             now = time.monotonic()
             for reading in carrier.report(every=True):
                 self._reading = reading
-                self._judge.feed(reading, now, carried=_carried(self._options.interface))
+                inside = device.counts(self._options.interface)
+                self._judge.feed(reading, now, carried=inside.sent_packets + inside.received_packets)
                 if reading.handshake_age_s < SILENT_S and self._answered_at is None:
                     self._answered_at = now
             carrier.obey(campus, self._judge.plan(now))
@@ -228,7 +228,7 @@ class Join:
             self._reading,
             self._judge,
             self._ways,
-            _inner_bytes(self._options.interface),
+            device.counts(self._options.interface),
             self._counters,
         )
 
@@ -236,23 +236,3 @@ class Join:
 async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _device_counts(interface: str) -> list[int]:
-    """Return the counters of an interface as /proc/net/dev gives them; zeros if it is gone."""
-    for line in Path("/proc/net/dev").read_text().splitlines():
-        name, colon, numbers = line.partition(":")
-        if colon and name.strip() == interface:
-            return [int(number) for number in numbers.split()]
-    return [0] * 16
-
-
-def _carried(interface: str) -> int:
-    counts = _device_counts(interface)
-    return counts[1] + counts[9]
-
-
-def _inner_bytes(interface: str) -> tuple[int, int]:
-    """Return the octets that entered and left the tunnel inside: (up, down)."""
-    counts = _device_counts(interface)
-    return counts[8], counts[0]
