@@ -55,6 +55,20 @@ def inside(namespace: str, *words: str) -> list[str]:
 
 
 @contextmanager
+def preferred() -> Iterator[None]:
+    """Run before other sessions of this machine: the kernel's forwarder does so by nature."""
+    group = Path("/proc/self/autogroup")
+    if not group.exists():
+        yield
+        return
+    group.write_text("-20", encoding="ascii")
+    try:
+        yield
+    finally:
+        group.write_text("0", encoding="ascii")
+
+
+@contextmanager
 def bed() -> Iterator[None]:
     """Three namespaces in a row, with DNAT in the middle one."""
     names = (CLIENT, FORWARDER, SERVER)
@@ -168,7 +182,7 @@ def run(runs: int = 5, seconds: float = 2.0) -> list[Result]:
         str(CRATE / "Cargo.toml"),
     )
     results = []
-    with bed():
+    with preferred(), bed():
         for mode in ("gso", "plain"):
             for name, size in SIZES.items():
                 for flows in (1, 32):
