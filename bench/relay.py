@@ -54,6 +54,14 @@ def inside(namespace: str, *words: str) -> list[str]:
     return ["ip", "netns", "exec", namespace, *words]
 
 
+def on(number: int) -> list[str]:
+    """Words that keep a command on one processor, where there are several.
+
+    The kernel forwards where the generator runs: processor 0.  The relay has another; the sink may use any.
+    """
+    return ["taskset", "-c", str(number % (os.cpu_count() or 1))]
+
+
 @contextmanager
 def preferred() -> Iterator[None]:
     """Run before other sessions of this machine: the kernel's forwarder does so by nature."""
@@ -94,7 +102,7 @@ def bed() -> Iterator[None]:
 @contextmanager
 def relay() -> Iterator["subprocess.Popen[str]"]:
     """Our relay in the middle namespace; it answers each line with its counts."""
-    words = inside(FORWARDER, sys.executable, "-c", RELAY)
+    words = inside(FORWARDER, *on(1), sys.executable, "-c", RELAY)
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         if process.stdout is None or process.stdout.readline() != "ready\n":
@@ -124,7 +132,7 @@ def blast(port: int, size: int, flows: int, mode: str, seconds: float) -> float:
     )
     to = f"10.220.1.1:{port}"
     words = [str(BLAST), "send", to, KEY.hex(), str(size), str(flows), mode, str(seconds + 2)]
-    sender = subprocess.Popen(inside(CLIENT, *words))
+    sender = subprocess.Popen(inside(CLIENT, *on(0), *words))
     try:
         out, _ = sink.communicate(timeout=seconds + 20)
     finally:
