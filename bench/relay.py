@@ -177,7 +177,7 @@ def compare(name: str, size: int, flows: int, mode: str, runs: int, seconds: flo
     return [rate, thrift]
 
 
-def run(runs: int = 5, seconds: float = 2.0) -> list[Result]:
+def run(runs: int = 5, seconds: float = 1.0) -> list[Result]:
     """Measure every combination of size, generator and number of flows; needs root."""
     call(
         "cargo",
@@ -203,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--seconds", type=float, default=1.0)
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("skipped: the relay's benchmark makes namespaces, which needs root")

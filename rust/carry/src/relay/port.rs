@@ -14,7 +14,7 @@ const TRAIN_BYTES: usize = 65_535;
 /// The longest GSO train that fits one IPv6 packet with room for options.
 const BUNDLE_BYTES: usize = 65_000;
 /// A train this long means that trains are coming.
-const LONG_BYTES: usize = 8_192;
+pub const LONG_BYTES: usize = 8_192;
 /// Of them few are taken at once: they leave again while they are still in the processor's cache.
 const TRAINS_AT_ONCE: usize = 4;
 /// Queue of a socket in each direction: 20 ms of 1.6 Gbit/s.

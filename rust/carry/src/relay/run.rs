@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::counts::Refusal;
 use super::flow::FlowId;
-use super::port::{Batch, Bundle, Port, Train, Way, send_train};
+use super::port::{Batch, Bundle, LONG_BYTES, Port, Train, Way, send_train};
 use super::table::{Campus, Limits, Order, Table};
 use crate::desk::Inbox;
 use crate::os::{self, Epoll};
@@ -19,7 +19,7 @@ const BELL: u64 = u64::MAX - 1;
 const READY_MOST: usize = 64;
 /// Batches taken from one socket before the others have their turn.
 const ROUNDS: usize = 4;
-/// Trains per second above which the relay lets them gather.
+/// Short trains per second above which the relay lets them gather.
 const BUSY_PER_S: f64 = 20_000.0;
 /// How long they gather: two orders below what the path itself takes, and a fifth of the work.
 const GATHER: Duration = Duration::from_micros(200);
@@ -134,7 +134,7 @@ impl State {
             self.calls += 1;
             let more = batch.fill(&self.listen);
             for train in batch.trains() {
-                self.pace.arrived += 1;
+                self.pace.arrived(&train);
                 self.train_up(&train);
             }
             self.flush();
@@ -154,7 +154,7 @@ impl State {
             let origin = outlet.origin;
             self.calls += 1;
             for train in batch.trains() {
-                self.pace.arrived += 1;
+                self.pace.arrived(&train);
                 self.train_down(id, origin, &train);
             }
             self.flush();
@@ -331,9 +331,10 @@ impl State {
     }
 }
 
-/// Tells whether trains come so fast that it pays to let some gather.
+/// Tells whether short trains come so fast that it pays to let some gather.
 ///
 /// Woken for each, the relay would spend its time on waking.  A kernel's driver does the same.
+/// Long ones are worth a waking each, and the sooner they are read the more of them is in the cache.
 #[derive(Default)]
 struct Pace {
     arrived: u32,
@@ -342,6 +343,10 @@ struct Pace {
 }
 
 impl Pace {
+    fn arrived(&mut self, train: &Train<'_>) {
+        self.arrived += u32::from(train.bytes.len() <= LONG_BYTES);
+    }
+
     fn is_busy(&mut self, now: Duration) -> bool {
         let passed = now.saturating_sub(self.since);
         if passed >= PACE_WINDOW {
