@@ -191,11 +191,35 @@ pub fn be_prompt() {
     // SAFETY: `parameter` outlives the call; 0 is the calling thread.
     let real_time = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } == 0;
     if !real_time {
-        // SAFETY: no pointers are passed; on Linux 0 is the calling thread.
-        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
+        be_preferred();
     }
-    // SAFETY: no pointers are passed.  The kernel would else delay our timers by up to 50 us.
+    wake_exactly();
+}
+
+/// Have the calling thread run before ordinary ones, where this process may.
+pub fn be_preferred() {
+    // SAFETY: no pointers are passed; on Linux 0 is the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
+}
+
+/// Have the calling thread's timers end when they are due; the kernel would else add up to 50 us.
+pub fn wake_exactly() {
+    // SAFETY: no pointers are passed; a refusal leaves the slack as it was.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}
+
+/// Give a socket queues of `octets` each way, beyond the system's limits where we may.
+pub fn widen_queues(socket: BorrowedFd<'_>, octets: i32) {
+    let forced = [
+        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    ];
+    for (beyond, within) in forced {
+        if set_option(socket, libc::SOL_SOCKET, beyond, octets).is_err() {
+            // The kernel caps this at rmem_max or wmem_max: a shorter queue is no failure.
+            let _ = set_option(socket, libc::SOL_SOCKET, within, octets);
+        }
+    }
 }
 
 /// A second, non-blocking handle on what `descriptor` names, ours to close.

@@ -14,11 +14,11 @@ const TRAIN_BYTES: usize = 65_535;
 /// The longest GSO train that fits one IPv6 packet with room for options.
 const BUNDLE_BYTES: usize = 65_000;
 /// A train this long means that trains are coming.
-const LONG_BYTES: usize = 8_192;
+pub const LONG_BYTES: usize = 8_192;
 /// Of them few are taken at once: they leave again while they are still in the processor's cache.
 const TRAINS_AT_ONCE: usize = 4;
 /// Queue of a socket in each direction: 20 ms of 1.6 Gbit/s.
-const QUEUE_BYTES: usize = 4 << 20;
+const QUEUE_BYTES: i32 = 4 << 20;
 
 /// One UDP socket with its offload state.
 pub struct Port {
@@ -66,9 +66,7 @@ impl Port {
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
-        // The kernel caps these at rmem_max and wmem_max: a short queue is no failure.
-        let _ = socket.set_recv_buffer_size(QUEUE_BYTES);
-        let _ = socket.set_send_buffer_size(QUEUE_BYTES);
+        os::widen_queues(socket.as_fd(), QUEUE_BYTES);
         socket.bind(&address.into())?;
         let state = UdpSocketState::new((&socket).into())?;
         os::forgo_receive_times(socket.as_fd());
