@@ -182,10 +182,7 @@ fn receive(socket: &UdpSocket) -> io::Result<(u64, u64)> {
     let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
     let count = |(packets, bytes), message: &libc::mmsghdr| {
         let octets = u64::from(message.msg_len);
-        (
-            packets + octets.div_ceil(segment_of(message)),
-            bytes + octets,
-        )
+        (packets + octets.div_ceil(segment_of(message)), bytes + octets)
     };
     Ok(messages[..taken].iter().fold((0, 0), count))
 }
@@ -199,11 +196,7 @@ fn segment_of(message: &libc::mmsghdr) -> u64 {
         let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
         if (level, kind) == (libc::SOL_UDP, libc::UDP_GRO) {
             // SAFETY: a UDP_GRO message holds an int.
-            let size = unsafe {
-                libc::CMSG_DATA(header)
-                    .cast::<libc::c_int>()
-                    .read_unaligned()
-            };
+            let size = unsafe { libc::CMSG_DATA(header).cast::<libc::c_int>().read_unaligned() };
             return size.max(1) as u64;
         }
         // SAFETY: `header` is a control message of this header.

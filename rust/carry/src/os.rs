@@ -210,10 +210,7 @@ pub fn wake_exactly() {
 
 /// Give a socket queues of `octets` each way, beyond the system's limits where we may.
 pub fn widen_queues(socket: BorrowedFd<'_>, octets: i32) {
-    let forced = [
-        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
-        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
-    ];
+    let forced = [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)];
     for (beyond, within) in forced {
         if set_option(socket, libc::SOL_SOCKET, beyond, octets).is_err() {
             // The kernel caps this at rmem_max or wmem_max: a shorter queue is no failure.
