@@ -363,8 +363,7 @@ fn bind_to(address: SocketAddr) -> io::Result<UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    enlarge(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);
-    enlarge(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF);
+    widen_queues(socket.as_fd(), BUFFER_BYTES);
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -372,12 +371,6 @@ fn bind_to(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Octets of socket buffer asked for: 50 ms of 1 Gbit/s, so that a pause of the process costs no packet.
 const BUFFER_BYTES: i32 = 7 << 20;
-
-fn enlarge(socket: &Socket, force: i32, ask: i32) {
-    // Root may go past the system's limit; anybody else gets what it allows.
-    let _ = set_option(socket.as_fd(), libc::SOL_SOCKET, force, BUFFER_BYTES)
-        .or_else(|_| set_option(socket.as_fd(), libc::SOL_SOCKET, ask, BUFFER_BYTES));
-}
 
 /// What a wait is for.
 #[derive(Debug, Clone, Copy)]
