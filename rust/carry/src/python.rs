@@ -129,7 +129,7 @@ impl Network {
         source, target, *, delay_s, jitter_s = 0.0, rate_bps = 0.0, queue_s = 0.0,
         police_bps = 0.0, police_burst_bytes = 0, loss = 0.0, loss_enter = 0.0,
         loss_leave = 1.0, loss_in_burst = 0.0, outage_every_s = 0.0, outage_least_s = 0.0,
-        outage_most_s = 0.0, mtu_bytes = 0, group = String::new()
+        outage_most_s = 0.0, mtu_bytes = 0, group = ""
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -154,7 +154,7 @@ impl Network {
         outage_least_s: f64,
         outage_most_s: f64,
         mtu_bytes: u32,
-        group: String,
+        group: &str,
     ) -> PyResult<()> {
         let settings = Settings {
             delay_s,
@@ -171,7 +171,7 @@ impl Network {
             outage_least_s,
             outage_most_s,
             mtu_bytes,
-            group,
+            group: group.to_owned(),
         };
         Ok(py.detach(|| self.0.set_link(source, target, settings))?)
     }
