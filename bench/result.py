@@ -44,7 +44,11 @@ def show(results: Sequence[Result]) -> None:
     if results:
         print(results[0].machine)
     for result in results:
-        peer = "" if result.baseline is None else f"   baseline {result.baseline:,.4g}   ratio {result.ratio:.2f}"
+        peer = (
+            ""
+            if result.baseline is None
+            else f"   baseline {result.baseline:,.4g}   ratio {result.ratio:.2f}"
+        )
         print(f"{result.name:<58} {result.value:>12,.4g} {result.unit}{peer}   ({result.runs} runs)")
 
 

@@ -4,7 +4,7 @@ A way is a context manager that yields the far end's address inside the tunnel.
 """
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import tempfile
 import time
@@ -44,17 +44,20 @@ def carnet() -> Iterator[str]:
 @contextmanager
 def wireguard_go() -> Iterator[str]:
     """The wireguard-go of the distribution at both ends, configured as wg-quick does."""
-    with tempfile.TemporaryDirectory() as folder, program(FAR, "wireguard-go", "-f", "wgbench"):
-        with program(NEAR, "wireguard-go", "-f", "wgbench0"):
-            sides = (("far", FAR, "wgbench", "10.223.0.1"), ("near", NEAR, "wgbench0", "10.223.0.2"))
-            for side, namespace, interface, address in sides:
-                file = Path(folder) / side
-                file.write_text(_wireguard(side), "ascii")
-                _until(inside(namespace, "wg", "setconf", interface, str(file)))
-                call("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", interface)
-                call("ip", "-n", namespace, "link", "set", interface, "mtu", "1420", "up")
-            _reach("10.223.0.1")
-            yield "10.223.0.1"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        program(FAR, "wireguard-go", "-f", "wgbench"),
+        program(NEAR, "wireguard-go", "-f", "wgbench0"),
+    ):
+        sides = (("far", FAR, "wgbench", "10.223.0.1"), ("near", NEAR, "wgbench0", "10.223.0.2"))
+        for side, namespace, interface, address in sides:
+            file = Path(folder) / side
+            file.write_text(_wireguard(side), "ascii")
+            _until(inside(namespace, "wg", "setconf", interface, str(file)))
+            call("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", interface)
+            call("ip", "-n", namespace, "link", "set", interface, "mtu", "1420", "up")
+        _reach("10.223.0.1")
+        yield "10.223.0.1"
 
 
 def _wireguard(side: str) -> str:
@@ -97,17 +100,17 @@ def _certificate(folder: Path, side: str) -> str:
     """Write a self-signed certificate and its key; return its fingerprint as OpenVPN writes it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, side)])
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now - day, now + day
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, SHA256())
     )
     (folder / f"{side}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / f"{side}.key").write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    (folder / f"{side}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
     return ":".join(digest[at : at + 2] for at in range(0, 64, 2)).upper()
 

@@ -13,6 +13,7 @@ SOURCES = sorted(
         ("src", "py"),
         ("tests", "py"),
         ("bench", "py"),
+        ("fuzz", "py"),
         ("rust/carry", "rs"),
         ("fuzz", "rs"),
     )

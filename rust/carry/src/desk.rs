@@ -63,25 +63,12 @@ impl<S: Send + 'static> Desk<S> {
     ///
     /// # Errors
     /// The system's, when descriptors or threads run out.
-    pub fn open(
-        name: &str,
-        state: S,
-        work: impl FnOnce(S, Inbox<S>) + Send + 'static,
-    ) -> io::Result<Self> {
+    pub fn open(name: &str, state: S, work: impl FnOnce(S, Inbox<S>) + Send + 'static) -> io::Result<Self> {
         let (sender, questions) = mpsc::channel();
         let bell = Arc::new(Bell::new()?);
-        let inbox = Inbox {
-            questions,
-            bell: Arc::clone(&bell),
-        };
-        let thread = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || work(state, inbox))?;
-        Ok(Self {
-            questions: Mutex::new(Some(sender)),
-            bell,
-            thread: Mutex::new(Some(thread)),
-        })
+        let inbox = Inbox { questions, bell: Arc::clone(&bell) };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(state, inbox))?;
+        Ok(Self { questions: Mutex::new(Some(sender)), bell, thread: Mutex::new(Some(thread)) })
     }
 
     /// Have the owner run `question` between two batches; wait for what it returns.
@@ -97,10 +84,7 @@ impl<S: Send + 'static> Desk<S> {
             // The asker waits for it below; it cannot be gone.
             let _ = answer.send(question(state));
         });
-        let guard = self
-            .questions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let guard = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = guard.as_ref().map(|sender| sender.send(boxed));
         drop(guard);
         sent.ok_or(Closed)?.map_err(|_| Closed)?;

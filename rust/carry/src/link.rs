@@ -129,11 +129,7 @@ impl Network {
             other => {
                 let running = matches!(&other, Stage::Running(_));
                 *stage = other;
-                return Err(if running {
-                    Error::Started
-                } else {
-                    Error::Closed
-                });
+                return Err(if running { Error::Started } else { Error::Closed });
             }
         };
         let work = |engine: Engine, inbox| engine.run(&inbox);
@@ -147,9 +143,8 @@ impl Network {
     /// # Errors
     /// `Closed`.
     pub fn tallies(&self) -> Result<Vec<(String, String, Tally)>, Error> {
-        let owned = |(source, target, tally): (&str, &str, Tally)| {
-            (source.to_owned(), target.to_owned(), tally)
-        };
+        let owned =
+            |(source, target, tally): (&str, &str, Tally)| (source.to_owned(), target.to_owned(), tally);
         self.ask(move |engine| engine.fabric().0.tallies().map(owned).collect())
     }
 

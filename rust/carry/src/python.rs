@@ -172,9 +172,8 @@ impl Tunnel {
         Ok(())
     }
 
-    fn remove_peer(&self, py: Python<'_>, public_key: &[u8]) -> PyResult<bool> {
-        let key = key(public_key)?;
-        Ok(py.detach(|| self.pump.remove_peer(&key)))
+    fn remove_peer(&self, public_key: &[u8]) -> PyResult<bool> {
+        Ok(self.pump.remove_peer(&key(public_key)?))
     }
 
     /// Replace the plan of a peer from the next packet on.  About ten times a second.
@@ -284,7 +283,7 @@ struct LinkCounts {
     undelivered_packets: u64,
 }
 
-/// Emulated links between hosts, each a TUN opened by the caller in the host's namespace.
+/// Emulated links between hosts, each a TUN opened by the caller.
 #[pyclass(frozen, module = "carnet._carry")]
 struct Network(link::Network);
 
@@ -311,12 +310,9 @@ impl Network {
         source, target, *, delay_s, jitter_s = 0.0, rate_bps = 0.0, queue_s = 0.0,
         police_bps = 0.0, police_burst_bytes = 0, loss = 0.0, loss_enter = 0.0,
         loss_leave = 1.0, loss_in_burst = 0.0, outage_every_s = 0.0, outage_least_s = 0.0,
-        outage_most_s = 0.0, mtu_bytes = 0, group = String::new()
+        outage_most_s = 0.0, mtu_bytes = 0, group = ""
     ))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "keywords of Python, gathered at once"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python, gathered at once")]
     fn set_link(
         &self,
         py: Python<'_>,
@@ -336,7 +332,7 @@ impl Network {
         outage_least_s: f64,
         outage_most_s: f64,
         mtu_bytes: u32,
-        group: String,
+        group: &str,
     ) -> PyResult<()> {
         let settings = Settings {
             delay_s,
@@ -353,7 +349,7 @@ impl Network {
             outage_least_s,
             outage_most_s,
             mtu_bytes,
-            group,
+            group: group.to_owned(),
         };
         Ok(py.detach(|| self.0.set_link(source, target, settings))?)
     }

@@ -87,10 +87,7 @@ impl Relay {
         let socket = Port::listen(address).map_err(refused)?;
         let port = socket.local_address().map_err(refused)?.port();
         let descriptors = os::raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT);
-        let limits = Limits {
-            flows: descriptors.min(FLOWS_MOST),
-            flows_per_source: FLOWS_PER_SOURCE,
-        };
+        let limits = Limits { flows: descriptors.min(FLOWS_MOST), flows_per_source: FLOWS_PER_SOURCE };
         let mut state = State::new(socket, limits).map_err(Error::System)?;
         state.set_campuses(&campuses);
         let work = |state: State, inbox| state.run(&inbox);
@@ -129,15 +126,9 @@ impl Relay {
 
 fn read_campuses(campuses: &[(Vec<u8>, String)]) -> Result<Vec<Campus>, Error> {
     let read = |(key, endpoint): &(Vec<u8>, String)| {
-        let public_key = key
-            .as_slice()
-            .try_into()
-            .map_err(|_| Error::Key(key.len()))?;
+        let public_key = key.as_slice().try_into().map_err(|_| Error::Key(key.len()))?;
         let endpoint = resolve(endpoint)?;
-        Ok(Campus {
-            public_key,
-            endpoint,
-        })
+        Ok(Campus { public_key, endpoint })
     };
     campuses.iter().map(read).collect()
 }

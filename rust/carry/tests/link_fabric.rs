@@ -45,13 +45,9 @@ fn clean() -> Settings {
 #[test]
 fn a_packet_finds_its_host_by_either_family() {
     let mut fabric = fabric();
-    fabric
-        .set_link("near", "far", clean(), NOW)
-        .expect("both hosts exist");
+    fabric.set_link("near", "far", clean(), NOW).expect("both hosts exist");
     for to in ["10.0.0.2", "fd00::2"] {
-        let passage = fabric
-            .admit(0, &packet(to, 100), NOW)
-            .expect("a clean line");
+        let passage = fabric.admit(0, &packet(to, 100), NOW).expect("a clean line");
         assert_eq!((passage.target, passage.at), (1, NOW));
         fabric.delivered(passage.link, 100);
     }
@@ -64,9 +60,7 @@ fn a_packet_finds_its_host_by_either_family() {
 #[test]
 fn what_has_no_way_is_dropped_and_counted() {
     let mut fabric = fabric();
-    fabric
-        .set_link("near", "far", clean(), NOW)
-        .expect("both hosts exist");
+    fabric.set_link("near", "far", clean(), NOW).expect("both hosts exist");
     let back = fabric.admit(1, &packet("10.0.0.1", 100), NOW);
     let unknown = fabric.admit(0, &packet("10.0.0.3", 100), NOW);
     assert_eq!((back, unknown), (None, None));
@@ -77,50 +71,27 @@ fn what_has_no_way_is_dropped_and_counted() {
 #[test]
 fn a_host_that_roams_keeps_its_links() {
     let mut fabric = fabric();
-    fabric
-        .set_link("near", "far", clean(), NOW)
-        .expect("both hosts exist");
-    fabric
-        .set_addresses("far", &addresses(&["10.9.9.9"]))
-        .expect("a free address");
+    fabric.set_link("near", "far", clean(), NOW).expect("both hosts exist");
+    fabric.set_addresses("far", &addresses(&["10.9.9.9"])).expect("a free address");
     assert!(fabric.admit(0, &packet("10.9.9.9", 100), NOW).is_some());
     assert!(fabric.admit(0, &packet("10.0.0.2", 100), NOW).is_none());
-    fabric
-        .set_addresses("near", &addresses(&["10.0.0.2"]))
-        .expect("free since far left it");
+    fabric.set_addresses("near", &addresses(&["10.0.0.2"])).expect("free since far left it");
 }
 
 #[test]
 fn a_refused_change_changes_nothing() {
     let mut fabric = fabric();
-    fabric
-        .set_link("near", "far", clean(), NOW)
-        .expect("both hosts exist");
+    fabric.set_link("near", "far", clean(), NOW).expect("both hosts exist");
     let taken = fabric.set_addresses("near", &addresses(&["10.0.0.7", "10.0.0.2"]));
     assert!(matches!(taken, Err(Error::AddressTaken(_))));
     let unreadable = fabric.set_addresses("far", &addresses(&["10.0.0.0/8"]));
     assert!(matches!(unreadable, Err(Error::Address(_))));
-    assert!(matches!(
-        fabric.add_host("far", &[]),
-        Err(Error::HostTaken(_))
-    ));
+    assert!(matches!(fabric.add_host("far", &[]), Err(Error::HostTaken(_))));
     let beside = addresses(&["fd00::1"]);
-    assert!(matches!(
-        fabric.add_host("new", &beside),
-        Err(Error::AddressTaken(_))
-    ));
-    assert!(matches!(
-        fabric.set_link("near", "new", clean(), NOW),
-        Err(Error::Host(_))
-    ));
-    let wild = Settings {
-        loss: 7.0,
-        ..clean()
-    };
-    assert!(matches!(
-        fabric.set_link("near", "far", wild, NOW),
-        Err(Error::Setting(_))
-    ));
+    assert!(matches!(fabric.add_host("new", &beside), Err(Error::AddressTaken(_))));
+    assert!(matches!(fabric.set_link("near", "new", clean(), NOW), Err(Error::Host(_))));
+    let wild = Settings { loss: 7.0, ..clean() };
+    assert!(matches!(fabric.set_link("near", "far", wild, NOW), Err(Error::Setting(_))));
     assert!(fabric.admit(0, &packet("10.0.0.2", 100), NOW).is_some());
     assert!(fabric.admit(1, &packet("10.0.0.7", 100), NOW).is_none());
 }
@@ -128,32 +99,14 @@ fn a_refused_change_changes_nothing() {
 #[test]
 fn a_link_joins_a_group_and_leaves_it() {
     let mut fabric = fabric();
-    fabric
-        .add_host("third", &addresses(&["10.0.0.3"]))
-        .expect("a new host");
-    let narrow = |group: &str| Settings {
-        rate_bps: 1e5,
-        group: group.to_owned(),
-        ..clean()
-    };
-    fabric
-        .set_link("near", "far", narrow("strait"), NOW)
-        .expect("both hosts exist");
-    fabric
-        .set_link("near", "third", narrow("strait"), NOW)
-        .expect("both hosts exist");
+    fabric.add_host("third", &addresses(&["10.0.0.3"])).expect("a new host");
+    let narrow = |group: &str| Settings { rate_bps: 1e5, group: group.to_owned(), ..clean() };
+    fabric.set_link("near", "far", narrow("strait"), NOW).expect("both hosts exist");
+    fabric.set_link("near", "third", narrow("strait"), NOW).expect("both hosts exist");
     assert!(fabric.admit(0, &packet("10.0.0.2", 1_000), NOW).is_some());
-    assert!(
-        fabric.admit(0, &packet("10.0.0.3", 1_000), NOW).is_none(),
-        "the line is busy"
-    );
-    fabric
-        .set_link("near", "third", narrow(""), NOW)
-        .expect("both hosts exist");
-    assert!(
-        fabric.admit(0, &packet("10.0.0.3", 1_000), NOW).is_some(),
-        "a line of its own"
-    );
+    assert!(fabric.admit(0, &packet("10.0.0.3", 1_000), NOW).is_none(), "the line is busy");
+    fabric.set_link("near", "third", narrow(""), NOW).expect("both hosts exist");
+    assert!(fabric.admit(0, &packet("10.0.0.3", 1_000), NOW).is_some(), "a line of its own");
 }
 
 #[test]
@@ -168,9 +121,7 @@ fn every_packet_is_accounted_for_once() {
         mtu_bytes: 1_200,
         ..clean()
     };
-    fabric
-        .set_link("near", "far", rough, NOW)
-        .expect("both hosts exist");
+    fabric.set_link("near", "far", rough, NOW).expect("both hosts exist");
     let mut luck = Stream::new(2, "lengths");
     let mut now = NOW;
     let mut passages = 0;
@@ -180,16 +131,8 @@ fn every_packet_is_accounted_for_once() {
         passages += u64::from(fabric.admit(0, &packet("10.0.0.2", length), now).is_some());
     }
     let (_, _, tally) = fabric.tallies().next().expect("one link");
-    let dropped = [
-        tally.lost_packets,
-        tally.queue_drops,
-        tally.policed_drops,
-        tally.oversized_drops,
-    ];
-    assert!(
-        dropped.iter().all(|&drops| drops > 0),
-        "each kind occurs: {dropped:?}"
-    );
+    let dropped = [tally.lost_packets, tally.queue_drops, tally.policed_drops, tally.oversized_drops];
+    assert!(dropped.iter().all(|&drops| drops > 0), "each kind occurs: {dropped:?}");
     assert_eq!(passages + dropped.iter().sum::<u64>(), 20_000);
     assert_eq!(tally.offered_packets, 20_000);
 }
@@ -199,9 +142,7 @@ fn arbitrary_bytes_have_a_destination_or_none() {
     let mut luck = Stream::new(3, "bytes");
     for _ in 0..100_000 {
         let length = (luck.uniform() * 64.0) as usize;
-        let bytes: Vec<u8> = (0..length)
-            .map(|_| (luck.uniform() * 256.0) as u8)
-            .collect();
+        let bytes: Vec<u8> = (0..length).map(|_| (luck.uniform() * 256.0) as u8).collect();
         let version = bytes.first().map_or(0, |first| first >> 4);
         let long_enough = (version == 4 && length >= 20) || (version == 6 && length >= 40);
         assert_eq!(destination(&bytes).is_some(), long_enough);

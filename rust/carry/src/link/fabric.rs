@@ -100,11 +100,7 @@ impl Fabric {
         }
         let host = self.hosts.len();
         let addresses = self.read_addresses(host, addresses)?;
-        self.hosts.push(Host {
-            name: name.to_owned(),
-            addresses: Vec::new(),
-            links: Vec::new(),
-        });
+        self.hosts.push(Host { name: name.to_owned(), addresses: Vec::new(), links: Vec::new() });
         self.by_name.insert(name.to_owned(), host);
         self.own(host, addresses);
         Ok(host)
@@ -169,16 +165,9 @@ impl Fabric {
         let tally = &mut link.tally;
         tally.offered_packets += 1;
         tally.offered_bytes += packet.len() as u64;
-        match link
-            .model
-            .admit(&mut self.shared[link.shared], now, packet.len())
-        {
+        match link.model.admit(&mut self.shared[link.shared], now, packet.len()) {
             Fate::DeliverAt(at) => {
-                return Some(Passage {
-                    link: number,
-                    target: link.target,
-                    at,
-                });
+                return Some(Passage { link: number, target: link.target, at });
             }
             Fate::Lost => tally.lost_packets += 1,
             Fate::QueueDrop => tally.queue_drops += 1,
@@ -238,18 +227,13 @@ impl Fabric {
         for old in &self.hosts[host].addresses {
             self.by_address.remove(old);
         }
-        self.by_address
-            .extend(addresses.iter().map(|&address| (address, host)));
+        self.by_address.extend(addresses.iter().map(|&address| (address, host)));
         self.hosts[host].addresses = addresses;
     }
 
     /// Number of the bottleneck of a group, or of the one link called `name`.
     fn bottleneck(&mut self, group: &str, name: &str) -> usize {
-        let key = if group.is_empty() {
-            format!("link {name}")
-        } else {
-            format!("group {group}")
-        };
+        let key = if group.is_empty() { format!("link {name}") } else { format!("group {group}") };
         if let Some(&known) = self.groups.get(&key) {
             return known;
         }

@@ -73,17 +73,9 @@ impl Bottleneck {
     }
 
     fn loses(&mut self, settings: &Settings, now: Duration) -> bool {
-        let turns = if self.in_burst {
-            settings.loss_leave
-        } else {
-            settings.loss_enter
-        };
+        let turns = if self.in_burst { settings.loss_leave } else { settings.loss_enter };
         self.in_burst ^= self.losses.uniform() < turns;
-        let chance = if self.in_burst {
-            settings.loss_in_burst
-        } else {
-            settings.loss
-        };
+        let chance = if self.in_burst { settings.loss_in_burst } else { settings.loss };
         // Both are asked always, so that neither changes the luck of the other.
         let unlucky = self.losses.uniform() < chance;
         let down = settings.outage_every_s > 0.0 && self.outage.is_down(now);
@@ -134,11 +126,7 @@ impl Outage {
 
     /// Draw how long the present turn lasts.
     fn turn(&mut self) -> Duration {
-        let Pattern {
-            every_s,
-            least_s,
-            most_s,
-        } = self.pattern;
+        let Pattern { every_s, least_s, most_s } = self.pattern;
         let length_s = if self.down {
             least_s + (most_s - least_s) * self.luck.uniform()
         } else {

@@ -13,11 +13,9 @@ impl Stream {
     /// The stream of `purpose` among all that come from `seed`.
     #[must_use]
     pub fn new(seed: u64, purpose: &str) -> Self {
-        let start = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let start = purpose.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         Self(mix(start ^ mix(seed)))
     }
 
@@ -30,9 +28,7 @@ impl Stream {
     /// The number at `position` of the stream, uniform in [0, 1), without moving it.
     #[must_use]
     pub fn uniform_at(&self, position: u64) -> f64 {
-        unit(mix(self
-            .0
-            .wrapping_add(STEP.wrapping_mul(position.wrapping_add(1)))))
+        unit(mix(self.0.wrapping_add(STEP.wrapping_mul(position.wrapping_add(1)))))
     }
 }
 

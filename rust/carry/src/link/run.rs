@@ -68,17 +68,10 @@ impl Engine {
     ///
     /// # Errors
     /// See `Fabric::add_host`, or `System`; nothing changed.
-    pub fn add_host(
-        &mut self,
-        name: &str,
-        descriptor: RawFd,
-        addresses: &[String],
-    ) -> Result<(), Error> {
+    pub fn add_host(&mut self, name: &str, descriptor: RawFd, addresses: &[String]) -> Result<(), Error> {
         let tun = os::adopt(descriptor).map_err(Error::System)?;
         let watched = tun.as_raw_fd();
-        self.epoll
-            .add(watched, self.tuns.len() as u64)
-            .map_err(Error::System)?;
+        self.epoll.add(watched, self.tuns.len() as u64).map_err(Error::System)?;
         if let Err(error) = self.fabric.add_host(name, addresses) {
             // The caller still holds the TUN open, so closing our copy would leave it watched.
             self.epoll.remove(watched).map_err(Error::System)?;

@@ -106,41 +106,22 @@ impl Settings {
         within(&rates, 1e15, "0 to 1e15 bits per second")?;
         for (name, rate) in rates {
             // Below it one packet takes longer than a day.
-            refuse_if(
-                rate > 0.0 && rate < 10.0,
-                name,
-                rate,
-                "0 or at least 10 bits per second",
-            )?;
+            refuse_if(rate > 0.0 && rate < 10.0, name, rate, "0 or at least 10 bits per second")?;
         }
         let (least, most) = (self.outage_least_s, self.outage_most_s);
-        refuse_if(
-            least > most,
-            "outage_least_s",
-            least,
-            "at most outage_most_s",
-        )?;
+        refuse_if(least > most, "outage_least_s", least, "at most outage_most_s")?;
         let endless = self.loss_enter > 0.0 && self.loss_leave == 0.0;
         refuse_if(endless, "loss_leave", 0.0, "above 0 where bursts begin")?;
         let every = self.outage_every_s;
         let hectic = every > 0.0 && every < 0.001;
-        refuse_if(
-            hectic,
-            "outage_every_s",
-            every,
-            "0 or at least a millisecond",
-        )?;
+        refuse_if(hectic, "outage_every_s", every, "0 or at least a millisecond")?;
         let dry = self.police_bps > 0.0 && self.police_burst_bytes == 0;
         refuse_if(dry, "police_burst_bytes", 0.0, "above 0 where a policer is")?;
         Ok(self)
     }
 }
 
-fn within(
-    values: &[(&'static str, f64)],
-    most: f64,
-    range: &'static str,
-) -> Result<(), BadSetting> {
+fn within(values: &[(&'static str, f64)], most: f64, range: &'static str) -> Result<(), BadSetting> {
     for &(name, value) in values {
         // Not a number is in no range.
         refuse_if(!(0.0..=most).contains(&value), name, value, range)?;
@@ -148,12 +129,7 @@ fn within(
     Ok(())
 }
 
-fn refuse_if(
-    bad: bool,
-    name: &'static str,
-    value: f64,
-    range: &'static str,
-) -> Result<(), BadSetting> {
+fn refuse_if(bad: bool, name: &'static str, value: f64, range: &'static str) -> Result<(), BadSetting> {
     if bad {
         return Err(BadSetting { name, value, range });
     }

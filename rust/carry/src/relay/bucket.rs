@@ -39,10 +39,7 @@ impl Bucket {
     /// A full bucket, as a source unseen until `now` has.
     #[must_use]
     pub fn new(now: Duration) -> Self {
-        Self {
-            tokens: BURST,
-            filled_at: now,
-        }
+        Self { tokens: BURST, filled_at: now }
     }
 
     /// Take one token if there is one.

@@ -95,8 +95,6 @@ impl Counts {
             ("to_student_packets", self.to_student_packets),
             ("to_student_bytes", self.to_student_bytes),
         ];
-        passed
-            .into_iter()
-            .chain(REFUSALS.into_iter().zip(self.refused))
+        passed.into_iter().chain(REFUSALS.into_iter().zip(self.refused))
     }
 }

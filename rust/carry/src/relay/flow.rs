@@ -131,10 +131,7 @@ impl Slots {
         });
         let (generation, place) = &mut self.slots[slot as usize];
         *place = Some(flow);
-        FlowId {
-            slot,
-            generation: *generation,
-        }
+        FlowId { slot, generation: *generation }
     }
 
     /// Take a flow out of its slot.
@@ -174,10 +171,7 @@ impl Slots {
         let numbered = self.slots.iter().enumerate();
         numbered.filter_map(move |(slot, (generation, place))| {
             let chosen = place.as_ref().is_some_and(&wanted);
-            chosen.then_some(FlowId {
-                slot: slot as u32,
-                generation: *generation,
-            })
+            chosen.then_some(FlowId { slot: slot as u32, generation: *generation })
         })
     }
 }

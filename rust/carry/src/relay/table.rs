@@ -98,10 +98,7 @@ impl Table {
         self.campuses.clear();
         for campus in campuses {
             if self.campus(&campus.public_key).is_none() {
-                self.campuses.push(Admitter {
-                    campus: *campus,
-                    mac1: Mac1Key::new(&campus.public_key),
-                });
+                self.campuses.push(Admitter { campus: *campus, mac1: Mac1Key::new(&campus.public_key) });
             }
         }
         let ids: Vec<FlowId> = self.flows.ids().collect();
@@ -237,8 +234,7 @@ impl Table {
     pub fn expire(&mut self, now: Duration) {
         let stale = |flow: &Flow| now.saturating_sub(flow.heard_at) >= IDLE;
         self.counts.expired += self.close_where(stale);
-        self.holders
-            .retain(|_, holder| holder.flows > 0 || !holder.bucket.is_full(now));
+        self.holders.retain(|_, holder| holder.flows > 0 || !holder.bucket.is_full(now));
     }
 
     /// End one flow, because its socket failed.
@@ -299,21 +295,12 @@ impl Table {
     /// The source of a flow whose initiation is for the campus of the flow.
     fn check_call(&self, id: FlowId, initiation: &[u8]) -> Result<SocketAddr, Refusal> {
         let flow = self.flows.get(id).ok_or(Refusal::Stranger)?;
-        if self.called_by(initiation)? == flow.campus {
-            Ok(flow.source)
-        } else {
-            Err(Refusal::WrongMac)
-        }
+        if self.called_by(initiation)? == flow.campus { Ok(flow.source) } else { Err(Refusal::WrongMac) }
     }
 
     fn holder(&mut self, source: SocketAddr, now: Duration) -> &mut Holder {
-        let fresh = || Holder {
-            bucket: Bucket::new(now),
-            flows: 0,
-        };
-        self.holders
-            .entry(Source::of(&source))
-            .or_insert_with(fresh)
+        let fresh = || Holder { bucket: Bucket::new(now), flows: 0 };
+        self.holders.entry(Source::of(&source)).or_insert_with(fresh)
     }
 
     fn take_token(&mut self, source: SocketAddr, now: Duration) -> Result<(), Refusal> {
@@ -343,8 +330,7 @@ impl Table {
             return;
         }
         self.room_made_at = Some(now);
-        let doubtful =
-            |flow: &Flow| !flow.proven && now.saturating_sub(flow.heard_at) >= UNPROVEN_IDLE;
+        let doubtful = |flow: &Flow| !flow.proven && now.saturating_sub(flow.heard_at) >= UNPROVEN_IDLE;
         self.counts.evicted += self.close_where(doubtful);
     }
 

@@ -9,10 +9,7 @@ use carry::relay::table::{Campus, Limits, Order, Table};
 
 pub const CAMPUS: [u8; 32] = [7; 32];
 pub const OTHER: [u8; 32] = [8; 32];
-pub const LIMITS: Limits = Limits {
-    flows: 100,
-    flows_per_source: 10,
-};
+pub const LIMITS: Limits = Limits { flows: 100, flows_per_source: 10 };
 
 pub fn at(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
@@ -27,10 +24,7 @@ pub fn endpoint(public_key: [u8; 32]) -> SocketAddr {
 }
 
 pub fn campus(public_key: [u8; 32]) -> Campus {
-    Campus {
-        public_key,
-        endpoint: endpoint(public_key),
-    }
+    Campus { public_key, endpoint: endpoint(public_key) }
 }
 
 pub fn table() -> Table {
@@ -64,12 +58,8 @@ pub fn data(receiver: u32, length: usize) -> Vec<u8> {
 
 /// A flow whose campus has answered under `index`, and whose client has used it.
 pub fn proven(table: &mut Table, source: SocketAddr, index: u32, now: Duration) -> FlowId {
-    let (id, _) = table
-        .admit(source, &initiation(CAMPUS), now)
-        .expect("a right initiation");
-    table
-        .down(id, &response(index))
-        .expect("less than the initiation");
+    let (id, _) = table.admit(source, &initiation(CAMPUS), now).expect("a right initiation");
+    table.down(id, &response(index)).expect("less than the initiation");
     table.up(id, &data(index, 32), now).expect("a keepalive");
     id
 }

@@ -25,8 +25,7 @@ struct Observed {
 impl Observed {
     fn up(&mut self, datagram: &[u8]) {
         self.from_client += datagram.len();
-        if let Some(Kind::Data { receiver } | Kind::Response { receiver, .. }) = classify(datagram)
-        {
+        if let Some(Kind::Data { receiver } | Kind::Response { receiver, .. }) = classify(datagram) {
             self.proven |= self.told.contains(&receiver);
         }
     }
@@ -70,22 +69,14 @@ fn no_sequence_amplifies_confuses_or_overfills() {
             let source = SocketAddr::from(([10, 0, 0, host / 4], u16::from(host)));
             step(&mut table, &mut observed, &mut luck, source, &datagram, now);
             for id in closed(&mut table) {
-                observed
-                    .remove(&id)
-                    .expect("only a flow that lived is closed, once");
+                observed.remove(&id).expect("only a flow that lived is closed, once");
             }
             for flow in observed.values() {
-                assert!(
-                    flow.proven || flow.to_client <= flow.from_client,
-                    "amplified"
-                );
+                assert!(flow.proven || flow.to_client <= flow.from_client, "amplified");
             }
             assert_eq!(table.flows(), observed.len());
         }
-        assert!(
-            observed.values().any(|flow| flow.proven),
-            "the test reaches proven flows"
-        );
+        assert!(observed.values().any(|flow| flow.proven), "the test reaches proven flows");
     }
 }
 

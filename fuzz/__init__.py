@@ -1,0 +1,1 @@
+"""Fuzzing: one target per parser of foreign bytes; the Rust ones are in fuzz_targets."""

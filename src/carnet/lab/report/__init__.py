@@ -1,0 +1,1 @@
+"""What came of an evening, for people: a page, a picture, a table.  Values in, text out."""
