@@ -88,6 +88,15 @@ def test_records_with_addresses_of_their_own_are_not_handed_out(monkeypatch: pyt
     assert (response.rcode(), response.answer, upstream.asked) == (dns.rcode.NOERROR, [], [])
 
 
+def test_a_campus_without_ipv6_gives_out_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = Upstream("170.114.0.1")
+    monkeypatch.setattr(resolver_module, "ask", upstream.ask)
+    made = Resolver(Opened(), lambda: NAMES, ["192.0.2.53"], ipv6=False)  # type: ignore[arg-type]
+    response = asyncio.run(made.answer(dns.message.make_query("us02.zoom.us", "AAAA")))
+    assert (response.rcode(), response.answer, upstream.asked) == (dns.rcode.NOERROR, [], [])
+    assert asyncio.run(made.answer(dns.message.make_query("us02.zoom.us", "A"))).answer
+
+
 def test_what_cannot_be_opened_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver_module, "ask", Upstream("170.114.0.1").ask)
     response = answer(Opened(refuses=True), "us02.zoom.us")
@@ -124,6 +133,36 @@ def test_resolv_conf_is_read_as_the_c_library_does() -> None:
     )
     assert upstream_servers(text) == ["192.0.2.1", "2001:db8::1", "192.0.2.3"]
     assert upstream_servers("") == []
+
+
+def test_where_systemd_resolved_runs_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool, told = tmp_path / "bin" / "resolvectl", tmp_path / "told"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=":")
+    stub_file = tmp_path / "resolve" / "stub-resolv.conf"
+    stub_file.parent.mkdir()
+    stub_file.write_text("nameserver 127.0.0.53\n")
+    monkeypatch.setattr(split_module, "RESOLVED_STUB", stub_file)
+    conf = tmp_path / "resolv.conf"
+    conf.symlink_to(stub_file)
+
+    async def found(service: str, addresses: list[str]) -> None:
+        return
+
+    async def dialogue() -> None:
+        stub = Stub("10.78.0.1", lambda: NAMES, found)
+        split = SplitNames(stub, Journal(tmp_path / "undo"), "carnet0", conf)
+        await split.start(["zoom.us", "zoom.com"], "127.78.9.9")
+        split.check()
+        await split.close()
+        assert stub.others == ["127.0.0.53"]
+
+    asyncio.run(dialogue())
+    assert told.read_text().splitlines() == ["dns carnet0 127.78.9.9", "domain carnet0 ~zoom.us ~zoom.com"]
+    assert conf.is_symlink()
+    assert stub_file.read_text() == "nameserver 127.0.0.53\n"
 
 
 def test_split_takes_over_and_gives_back(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from carnet.tunnel import passes
 from carnet.tunnel.carrier import Carrier
 from carnet.tunnel.config import DIRECTORY_PORT, TICK_S, PathConfig
 from carnet.tunnel.judge import PathJudge
+from carnet.tunnel.policy import Plan
 from carnet.tunnel.service import NameList
 from carnet.tunnel.ways import Ways
 
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 ANSWER_S = 10.0
 """How long the first handshake may take: ten tries, on every path."""
 ASK_DIRECTORY_S = 3.0
+ASK_DIRECTORY_ASLEEP_S = 30.0
 CHECK_S = 2.0
 LOOK_UP_AGAIN_S = 60.0
 COMPLAIN_EVERY_S = 60.0
@@ -157,6 +159,7 @@ class Join:
         """Plan down and counts up, ten times a second."""
         campus = self._directory.gateway_key
         complained_at = float("-inf")
+        before: Plan | None = None
         while not await pause(stop, TICK_S):
             now = time.monotonic()
             for reading in carrier.report(every=True):
@@ -165,7 +168,10 @@ class Join:
                 self._judge.feed(reading, now, carried=inside.sent_packets + inside.received_packets)
                 if reading.handshake_age_s < SILENT_S and self._answered_at is None:
                     self._answered_at = now
-            carrier.obey(campus, self._judge.plan(now))
+            plan = self._judge.plan(now)
+            if plan != before or plan.shake:
+                carrier.obey(campus, plan)
+                before = plan
             alive = {estimate.path for estimate in self._judge.estimates if estimate.alive}
             if alive:
                 self._answered_at = now
@@ -185,7 +191,7 @@ class Join:
 
     async def _ask_directory(self, carrier: Carrier, underlay: Underlay, stop: asyncio.Event) -> None:
         """Learn of new relays and services within seconds."""
-        while not await pause(stop, ASK_DIRECTORY_S):
+        while not await pause(stop, ASK_DIRECTORY_ASLEEP_S if self._judge.asleep else ASK_DIRECTORY_S):
             try:
                 version = self._directory.version
                 document = await fetch_newer(self._directory.gateway_address, DIRECTORY_PORT, version)
