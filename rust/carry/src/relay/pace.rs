@@ -65,10 +65,7 @@ mod tests {
         let mut pace = Pace::default();
         (0..1_000).for_each(|_| pace.arrived(100));
         assert!(pace.is_busy(Duration::from_millis(2)));
-        assert!(
-            pace.is_busy(Duration::from_millis(3)),
-            "not decided anew yet"
-        );
+        assert!(pace.is_busy(Duration::from_millis(3)), "not decided anew yet");
         assert!(!pace.is_busy(Duration::from_millis(4)));
     }
 }

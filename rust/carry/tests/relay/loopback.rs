@@ -27,20 +27,14 @@ fn scene() -> Scene {
     let (client, campus) = (socket(), socket());
     let endpoint = campus.local_addr().expect("bound").to_string();
     let relay = Relay::start("127.0.0.1:0", &[(CAMPUS.to_vec(), endpoint)]).expect("a free port");
-    client
-        .connect(("127.0.0.1", relay.port()))
-        .expect("loopback");
+    client.connect(("127.0.0.1", relay.port())).expect("loopback");
     client.send(&initiation(CAMPUS)).expect("sent");
     let mut buffer = [0; 2_048];
     let (_, flow) = campus.recv_from(&mut buffer).expect("the initiation");
     campus.connect(flow).expect("loopback");
     campus.send(&response(5)).expect("sent");
     assert_eq!(client.recv(&mut buffer).expect("the response"), 92);
-    Scene {
-        relay,
-        client,
-        campus,
-    }
+    Scene { relay, client, campus }
 }
 
 /// A transport message that tells its number.
@@ -58,10 +52,7 @@ fn receive(socket: &UdpSocket) -> Vec<u8> {
 
 fn send_train(socket: &UdpSocket, size: usize, contents: &[u8]) {
     let state = UdpSocketState::new(socket.into()).expect("a UDP socket");
-    assert!(
-        state.max_gso_segments() >= 7,
-        "the kernel of the test knows GSO"
-    );
+    assert!(state.max_gso_segments() >= 7, "the kernel of the test knows GSO");
     let transmit = Transmit {
         destination: socket.peer_addr().expect("connected"),
         ecn: None,
@@ -104,10 +95,7 @@ fn a_train_of_the_campus_is_cut_as_well() {
 #[test]
 fn sizes_that_rise_and_fall_stay_as_they_are() {
     let scene = scene();
-    for (from, to) in [
-        (&scene.client, &scene.campus),
-        (&scene.campus, &scene.client),
-    ] {
+    for (from, to) in [(&scene.client, &scene.campus), (&scene.campus, &scene.client)] {
         let length = |n: u32| 32 + 16 * (n * n % 80) as usize;
         let sent: Vec<Vec<u8>> = (0..150).map(|n| numbered(n, length(n))).collect();
         for datagram in &sent {
