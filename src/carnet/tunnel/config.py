@@ -54,8 +54,9 @@ class PathConfig:
     better_by: float = 2.0
     """Points of the E-model's rating (0..93) a path must win by to take over, doubt about it deducted."""
 
-    active_packets_per_s: float = 5.0
-    """Traffic above this is a class; a directory poll is below."""
+    active_packets_per_s: float = 20.0
+    """Inner packets, both directions, above which a class runs: sound alone is 50 each way, and what
+    an idle machine sends (names, the directory) stays below."""
 
     idle_after_s: float = 10.0
     asleep_after_s: float = 60.0
