@@ -14,6 +14,7 @@ import msgspec
 
 from carnet.errors import Error
 from carnet.lab import hosts, lesson
+from carnet.lab.busy import Stalls, take_precedence
 from carnet.lab.download import SIZE_BYTES
 from carnet.lab.emulation import Emulation
 from carnet.lab.lesson import Lesson
@@ -66,6 +67,7 @@ async def evening(plan: Plan, watch: Watcher) -> Evening:
         NoRightsError, NoTunError, WorldError: the machine cannot run the lab at all.
     """
     hosts.check_rights()
+    take_precedence()
     lesson.prepare(plan.world.lesson, plan.seed)
     results = [await _attempt(plan, tunnel, watch) for tunnel in plan.tunnels]
     return Evening(
@@ -112,6 +114,7 @@ class Performance:
         self._lesson = Lesson(stage, plan.seconds, plan.seed)
         self._samples: list[dict[tuple[str, str], tuple[int, int]]] = []
         self._happened: list[Happening] = []
+        self._stalls = Stalls()
 
     async def hold(self) -> Result:
         """Set up, settle, teach, download; return what came of it."""
@@ -122,7 +125,8 @@ class Performance:
         await asyncio.sleep(SETTLE_S)
         begin_s = time.monotonic() + LEAD_S
         await self._lesson.begin(begin_s)
-        await self._teach(begin_s)
+        with self._stalls:
+            await self._teach(begin_s)
         await self._lesson.finish()
         down, up = self._lesson.scores()
         download = await self._download() if self._plan.download_s else None
@@ -134,6 +138,7 @@ class Performance:
             up=self._direction(up, is_down=False),
             download=download,
             happened=self._happened,
+            stalled=round(self._stalls.share, 5),
         )
 
     async def _teach(self, begin_s: float) -> None:
