@@ -37,6 +37,8 @@ class Choice:
     since: float = float("-inf")
     rival: int | None = None
     rival_since: float = 0.0
+    begun: float = float("-inf")
+    """When the first choice of all was made."""
 
 
 def cost(estimate: PathEstimate, doubts: float = 0.0) -> float:
@@ -60,12 +62,15 @@ def choose(estimates: Sequence[PathEstimate], before: Choice, now: float, config
     if not alive:
         return replace(before, rival=None)
     best = min(alive, key=lambda path: (alive[path], path))
-    if before.path not in alive:
-        return Choice(path=best, since=now)
+    if before.path is None:
+        return Choice(path=best, since=now, begun=now)
+    settling = now - before.begun < config.settle_s
+    if before.path not in alive or (settling and alive[before.path] - alive[best] > config.settle_by):
+        return replace(before, path=best, since=now, rival=None)
     if best == before.path or alive[before.path] - feared[best] < config.better_by:
         return replace(before, rival=None)
     if before.rival != best:
         before = replace(before, rival=best, rival_since=now)
     if now - before.rival_since >= config.hold_s and now - before.since >= config.rest_s:
-        return Choice(path=best, since=now)
+        return replace(before, path=best, since=now, rival=None)
     return before
