@@ -54,7 +54,7 @@ class PathConfig:
     better_by: float = 2.0
     """Points of the E-model's rating (0..93) a path must win by to take over, doubt about it deducted."""
 
-    settle_s: float = 3.0
+    settle_s: float = 2.0
     """Time after the first choice in which minds change freely: the first answers tell little, and no
     class runs yet that a change could disturb."""
 
