@@ -9,7 +9,7 @@ from typing import Final, Self
 
 TICK_S: Final = 0.010
 STALL_S: Final = 0.020
-"""Waking up this late is a stall: an idle machine of two cores is late by 3 ms at most while a class runs, and
+"""Waking up this late is a stall: an idle machine of two cores is late by 3 ms at most while a class runs;
 20 ms is a packet of sound."""
 TOLERABLE: Final = 0.005
 """Share of the time in stalls from which on figures are the machine's as much as the network's."""
