@@ -1,4 +1,4 @@
-"""How good a class is, world by world and tunnel by tunnel: `python -m bench.quality [--worlds ...] [--seeds N]`.
+"""How good a class is, world by world and tunnel by tunnel: `python -m bench.quality [--worlds ...]`.
 
 Frames are video frames not complete 400 ms after sending; every figure is the median over the seeds, both
 directions apart.  Needs root.  A world takes about a minute for each tunnel and seed.
@@ -31,6 +31,11 @@ FIGURES: dict[str, tuple[str, Callable[[Direction], float | None]]] = {
 }
 
 
+def _unwatched(moment: lab.Moment) -> None:
+    """Let it run without a display."""
+    del moment
+
+
 def evenings(name: str, tunnels: str, seeds: int, seconds: float) -> list[Evening]:
     """Hold the class in one world, once for each seed; what fails is told on the error output."""
     chosen = world.load(name)
@@ -39,7 +44,7 @@ def evenings(name: str, tunnels: str, seeds: int, seconds: float) -> list[Evenin
         kinds = [kind for kind in kinds if not kind.name.endswith("-relay")]
     held = []
     for seed in range(1, seeds + 1):
-        evening = lab.run(lab.Plan(name, chosen, kinds, seconds, seed), lambda moment: None)
+        evening = lab.run(lab.Plan(name, chosen, kinds, seconds, seed), _unwatched)
         for result in evening.results:
             if result.failure or result.stalled:
                 doubt = result.failure or f"machine stalled {result.stalled:.1%} of the time"
