@@ -142,13 +142,14 @@ fn sink(listen: &str, time: Duration) -> Fallible<()> {
     socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     receive(&socket)?;
+    socket.set_nonblocking(true)?;
     let warm = Instant::now();
     while warm.elapsed() < Duration::from_millis(300) {
-        receive(&socket)?;
+        drain(&socket)?;
     }
     let (start, mut packets, mut bytes) = (Instant::now(), 0, 0);
     while start.elapsed() < time {
-        let (more, octets) = receive(&socket)?;
+        let (more, octets) = drain(&socket)?;
         packets += more;
         bytes += octets;
     }
@@ -159,10 +160,26 @@ fn sink(listen: &str, time: Duration) -> Fallible<()> {
 
 /// Trains taken at once by the sink.
 const TAKEN: usize = 64;
+/// How long the sink rests: its queue holds several times what comes meanwhile.
+const REST: Duration = Duration::from_micros(300);
 /// Room for the control messages of one train.
 const CONTROL_BYTES: usize = 256;
 
-/// Take what waits; return how many datagrams and octets it was.
+/// Take all that waits and rest; woken for each datagram the sink would disturb the forwarder.
+fn drain(socket: &UdpSocket) -> io::Result<(u64, u64)> {
+    let (mut packets, mut bytes) = (0, 0);
+    loop {
+        match receive(socket) {
+            Ok((more, octets)) => (packets, bytes) = (packets + more, bytes + octets),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    std::thread::sleep(REST);
+    Ok((packets, bytes))
+}
+
+/// Take some of what waits; return how many datagrams and octets it was.
 ///
 /// The contents stay behind (`MSG_TRUNC`): what is measured is the forwarder, and the sink must
 /// not compete with it for the processor by copying.

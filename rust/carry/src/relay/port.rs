@@ -14,7 +14,7 @@ const TRAIN_BYTES: usize = 65_535;
 /// The longest GSO train that fits one IPv6 packet with room for options.
 const BUNDLE_BYTES: usize = 65_000;
 /// A train this long means that trains are coming.
-pub const LONG_BYTES: usize = 8_192;
+const LONG_BYTES: usize = 8_192;
 /// Of them few are taken at once: they leave again while they are still in the processor's cache.
 const TRAINS_AT_ONCE: usize = 4;
 /// Queue of a socket in each direction: 20 ms of 1.6 Gbit/s.
@@ -27,12 +27,17 @@ pub struct Port {
 }
 
 impl Port {
-    /// Listen on `address`; `[::]` takes IPv4 too.
+    /// Listen on `address`; `[::]` takes IPv4 too, and IPv4 alone where there is no IPv6.
     ///
     /// # Errors
     /// The system's: port in use, no rights, no such address.
     pub fn listen(address: SocketAddr) -> io::Result<Self> {
-        Self::open(address)
+        let opened = Self::open(address);
+        let lacks_v6 = matches!(&opened, Err(e) if e.raw_os_error() == Some(libc::EAFNOSUPPORT));
+        if lacks_v6 && address.ip().is_unspecified() {
+            return Self::open(SocketAddr::from(([0, 0, 0, 0], address.port())));
+        }
+        opened
     }
 
     /// A socket on a port of its own that hears `endpoint` alone.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::counts::Refusal;
 use super::flow::FlowId;
-use super::port::{Batch, Bundle, LONG_BYTES, Port, Train, Way, send_train};
+use super::pace::{GATHER, Pace};
+use super::port::{Batch, Bundle, Port, Train, Way, send_train};
 use super::table::{Campus, Limits, Order, Table};
 use crate::desk::Inbox;
 use crate::os::{self, Epoll};
@@ -19,12 +20,6 @@ const BELL: u64 = u64::MAX - 1;
 const READY_MOST: usize = 64;
 /// Batches taken from one socket before the others have their turn.
 const ROUNDS: usize = 4;
-/// Short trains per second above which the relay lets them gather.
-const BUSY_PER_S: f64 = 20_000.0;
-/// How long they gather: two orders below what the path itself takes, and a fifth of the work.
-const GATHER: Duration = Duration::from_micros(200);
-/// How long arrivals are counted before the relay decides whether it is busy.
-const PACE_WINDOW: Duration = Duration::from_millis(2);
 /// How often silence is looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -134,7 +129,7 @@ impl State {
             self.calls += 1;
             let more = batch.fill(&self.listen);
             for train in batch.trains() {
-                self.pace.arrived(&train);
+                self.pace.arrived(train.bytes.len());
                 self.train_up(&train);
             }
             self.flush();
@@ -154,7 +149,7 @@ impl State {
             let origin = outlet.origin;
             self.calls += 1;
             for train in batch.trains() {
-                self.pace.arrived(&train);
+                self.pace.arrived(train.bytes.len());
                 self.train_down(id, origin, &train);
             }
             self.flush();
@@ -298,52 +293,35 @@ impl State {
         outlet.filter(|outlet| outlet.id == id)
     }
 
-    /// Do to the sockets what the table ordered.
+    /// Do to the sockets what the table ordered, until it orders nothing more.
     fn carry_out(&mut self) {
-        for order in self.table.orders() {
-            match order {
-                Order::Close(id) => {
-                    // Closing the socket takes it out of the epoll set.
-                    if let Some(outlet) = self.outlets.get_mut(id.slot as usize) {
-                        *outlet = None;
-                    }
-                }
-                Order::Aim(id, endpoint) => {
-                    let outlet = self.outlets.get_mut(id.slot as usize);
-                    if let Some(Some(outlet)) = outlet {
-                        // A family the socket cannot reach: sends fail and are counted, the flow expires.
-                        let _ = outlet.port.aim(endpoint);
-                        outlet.endpoint = endpoint;
-                    }
-                }
+        loop {
+            let orders: Vec<Order> = self.table.orders().collect();
+            if orders.is_empty() {
+                return;
+            }
+            for order in orders {
+                self.carry_out_one(order);
             }
         }
     }
-}
 
-/// Tells whether short trains come so fast that it pays to let some gather.
-///
-/// Woken for each, the relay would spend its time on waking.  A kernel's driver does the same.
-/// Long ones are worth a waking each, and the sooner they are read the more of them is in the cache.
-#[derive(Default)]
-struct Pace {
-    arrived: u32,
-    since: Duration,
-    busy: bool,
-}
-
-impl Pace {
-    fn arrived(&mut self, train: &Train<'_>) {
-        self.arrived += u32::from(train.bytes.len() <= LONG_BYTES);
-    }
-
-    fn is_busy(&mut self, now: Duration) -> bool {
-        let passed = now.saturating_sub(self.since);
-        if passed >= PACE_WINDOW {
-            self.busy = f64::from(self.arrived) >= BUSY_PER_S * passed.as_secs_f64();
-            (self.arrived, self.since) = (0, now);
+    fn carry_out_one(&mut self, order: Order) {
+        let (Order::Close(id) | Order::Aim(id, _)) = order;
+        let Some(place) = self.outlets.get_mut(id.slot as usize) else {
+            return;
+        };
+        match (order, place.as_mut()) {
+            (Order::Aim(_, endpoint), Some(outlet)) => {
+                outlet.endpoint = endpoint;
+                // Of another address family: the student's next handshake opens a fitting flow.
+                if outlet.port.aim(endpoint).is_err() {
+                    self.table.close(id);
+                }
+            }
+            // Closing the socket takes it out of the epoll set.
+            _ => *place = None,
         }
-        self.busy
     }
 }
 
