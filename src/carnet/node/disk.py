@@ -140,7 +140,7 @@ def network_namespace() -> int:
 def is_full(path: Path) -> bool:
     """Return whether the file system of `path` has no room for one more page."""
     try:
-        room = os.statvfs(path)
+        room = os.statvfs(path if path.exists() else path.parent)
     except OSError:
         return False
     return room.f_bavail * room.f_frsize < 64 * 1024

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from carnet.errors import CampusExistsError
 from carnet.node import disk
 from carnet.node.database import DATABASE, GATEWAY_KEY, SIGNING_KEY, connect, translated
@@ -79,17 +81,22 @@ def create(path: Path, first: Directory, signing_key: bytes, gateway_key: bytes)
 def _fill(database: Path, first: Directory, signing_key: bytes) -> None:
     os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     engine = connect(database)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
-        tables.create_all(connection)
-        connection.execute(
-            campus.insert().values(name=first.campus, endpoint=first.endpoint, network=first.network)
-        )
-        if first.services:
-            connection.execute(service.insert(), [{"name": entry.name} for entry in first.services])
-        if first.allow:
-            connection.execute(allow.insert(), [{"network": text} for text in first.allow])
-        document = directories.write(first, signing_key)
-        connection.execute(directory_row.insert().values(version=first.version, document=document))
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+            tables.create_all(connection)
+            _insert(connection, first, directories.write(first, signing_key))
+    finally:
+        engine.dispose()
+
+
+def _insert(connection: sa.Connection, first: Directory, document: bytes) -> None:
+    connection.execute(
+        campus.insert().values(name=first.campus, endpoint=first.endpoint, network=first.network)
+    )
+    if first.services:
+        connection.execute(service.insert(), [{"name": entry.name} for entry in first.services])
+    if first.allow:
+        connection.execute(allow.insert(), [{"network": text} for text in first.allow])
+    connection.execute(directory_row.insert().values(version=first.version, document=document))

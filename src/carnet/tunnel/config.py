@@ -39,6 +39,9 @@ class PathConfig:
     shake_most_s: float = 5.0
     """First and longest pause between handshakes while nobody answers."""
 
+    shake_rarely_s: float = 60.0
+    """Longest pause between handshakes for a silent path while another carries."""
+
     loss_memory_s: float = 12.0
     """Time constant of the loss estimate.  Longer flaps less and follows an evening more slowly."""
 
@@ -48,8 +51,8 @@ class PathConfig:
     rest_s: float = 5.0
     """Shortest time between two changes of mind, unless the path in use dies."""
 
-    better_by: float = 3.0
-    """Points of the E-model's rating (0..93) a path must win by to take over."""
+    better_by: float = 2.0
+    """Points of the E-model's rating (0..93) a path must win by to take over, doubt about it deducted."""
 
     active_packets_per_s: float = 5.0
     """Traffic above this is a class; a directory poll is below."""

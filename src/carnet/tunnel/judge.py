@@ -12,6 +12,8 @@ from carnet.tunnel.policy import Choice, Plan, choose
 
 SLOW_GRACE_S = 1.0
 """How long after its time the answer to a slow probe may come."""
+SETTLING_S = 3.0
+"""After this, a rate averaged over a second has forgotten what was before."""
 HELLO_PATIENCE_S = 3.0
 """A peer that has a session and said no hello for this long is a stock one."""
 
@@ -29,6 +31,7 @@ class Pace:
         self._carried = 0
         self._at = now
         self._rate = 0.0
+        self._slowed_at = float("-inf")
         self.probe_s = config.probe_fast_s
         self.fast_since = now
 
@@ -50,8 +53,10 @@ class Pace:
 
     def mirrored(self, frames_per_s: float, now: float) -> None:
         """Take how many frames arrive per second on the quietest path."""
-        # Of these, one for each of our probes is its echo; the rest are the other's own.
-        if frames_per_s - 1 / self.probe_s > 0.5 / self._config.probe_fast_s:
+        # Of these, one for each of our probes is its echo; the rest are the other's own.  Echoes of
+        # the faster pace still count for a while after slowing down.
+        settled = now - self._slowed_at > SETTLING_S
+        if settled and frames_per_s - 1 / self.probe_s > 0.5 / self._config.probe_fast_s:
             self._busy_at = now
 
     def set(self, now: float, *, suspect: bool) -> None:
@@ -64,7 +69,37 @@ class Pace:
             pace = config.probe_idle_s if idle_s < config.asleep_after_s else config.probe_asleep_s
         if pace == config.probe_fast_s and not self.fast:
             self.fast_since = now
+        if pace > self.probe_s:
+            self._slowed_at = now
         self.probe_s = pace
+
+
+class Caller:
+    """When to start a handshake, with pauses that double while it does not help."""
+
+    def __init__(self, config: PathConfig) -> None:
+        self._config = config
+        self._silent: set[int] = set()
+        self._at = float("-inf")
+        self._pause_s = 0.0
+
+    def due(self, silent: set[int], now: float, *, alone: bool) -> bool:
+        """Return whether to call now, because paths are `silent`; `alone` if no other carries."""
+        new = silent - self._silent
+        self._silent = set(silent)
+        if not silent and not alone:
+            self._pause_s = 0.0
+            return False
+        if new:
+            self._pause_s = 0.0
+        config = self._config
+        most_s = config.shake_most_s if alone else config.shake_rarely_s
+        pause_s = min(self._pause_s, most_s)
+        if now - self._at < max(pause_s, config.shake_least_s) - 1e-9:
+            return False
+        self._at = now
+        self._pause_s = min(2 * pause_s, most_s) or config.shake_least_s
+        return True
 
 
 class PathJudge:
@@ -88,8 +123,8 @@ class PathJudge:
         self._suspect = False
         self._stock = False
         self._full_bytes = 0
-        self._shake_at = now + config.shake_after_s
-        self._shake_pause_s = config.shake_least_s
+        self._born_at = now
+        self._caller = Caller(config)
 
     def feed(self, reading: PeerReading, now: float, carried: int | None = None) -> None:
         """Take this tick's counters of the peer and its paths.
@@ -145,15 +180,10 @@ class PathJudge:
         return self._choice.path
 
     def _shake(self, now: float) -> bool:
-        if not self._initiates:
+        if not self._initiates or not self._pace.fast:
             return False
-        silent = [estimate.silent_s for estimate in self._estimates]
-        if not self._pace.fast or (silent and min(silent) < self._config.shake_after_s):
-            self._shake_at = now
-            self._shake_pause_s = self._config.shake_least_s
+        if now - self._born_at < self._config.shake_after_s:
             return False
-        if now < self._shake_at:
-            return False
-        self._shake_at = now + self._shake_pause_s
-        self._shake_pause_s = min(self._shake_pause_s * 2, self._config.shake_most_s)
-        return True
+        silent = {one.path for one in self._estimates if one.silent_s >= self._config.shake_after_s}
+        # A relay that is new, or has restarted, lets nothing through until it sees a handshake.
+        return self._caller.due(silent, now, alone=len(silent) == len(self._estimates))

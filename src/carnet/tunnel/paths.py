@@ -25,6 +25,8 @@ class PathEstimate:
     rtt_s: float
     loss_in: float
     loss_out: float
+    doubt_out: float
+    """Standard error of `loss_out`: large on a path that little was sent on."""
     burst_in: float
     """Mean burst over that of random loss; 1 is random."""
     burst_out: float
@@ -64,6 +66,12 @@ class DirectionLoss:
         """Return the share lost, 0..1, drawn towards `UNKNOWN_LOSS` while little was seen."""
         total = self._received + self._lost + UNKNOWN_WEIGHT
         return (self._lost + UNKNOWN_LOSS * UNKNOWN_WEIGHT) / total
+
+    @property
+    def doubt(self) -> float:
+        """Return the standard error of `loss` as a binomial share."""
+        total = self._received + self._lost + UNKNOWN_WEIGHT
+        return math.sqrt(self.loss * (1 - self.loss) / total)
 
     @property
     def burst_ratio(self) -> float:
@@ -114,6 +122,7 @@ class PathWatch:
             rtt_s=rtt_s,
             loss_in=self._inbound.loss,
             loss_out=self._outbound.loss,
+            doubt_out=self._outbound.doubt,
             burst_in=self._inbound.burst_ratio,
             burst_out=self._outbound.burst_ratio,
             delay_in_s=rtt_s / 2 + reading.near_queue_s + reading.near_jitter_s,

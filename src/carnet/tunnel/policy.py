@@ -39,9 +39,13 @@ class Choice:
     rival_since: float = 0.0
 
 
-def cost(estimate: PathEstimate) -> float:
-    """Return the points a call from us loses on this path; smaller is better."""
-    points = loss_impairment(estimate.loss_out, estimate.burst_out) + delay_impairment(estimate.delay_out_s)
+def cost(estimate: PathEstimate, doubts: float = 0.0) -> float:
+    """Return the points a call from us loses on this path; smaller is better.
+
+    `doubts` standard errors are added to its loss: 0 for what is likely, 1 for what is feared.
+    """
+    loss = min(estimate.loss_out + doubts * estimate.doubt_out, 1.0)
+    points = loss_impairment(loss, estimate.burst_out) + delay_impairment(estimate.delay_out_s)
     points += DELAY_POINTS_PER_S * estimate.delay_out_s
     return points if estimate.full_mtu else points + SMALL_MTU_POINTS
 
@@ -52,12 +56,13 @@ def choose(estimates: Sequence[PathEstimate], before: Choice, now: float, config
     With no live path the old choice stands: whatever still gets through goes there.
     """
     alive = {estimate.path: cost(estimate) for estimate in estimates if estimate.alive}
+    feared = {estimate.path: cost(estimate, 1.0) for estimate in estimates}
     if not alive:
         return replace(before, rival=None)
     best = min(alive, key=lambda path: (alive[path], path))
     if before.path not in alive:
         return Choice(path=best, since=now)
-    if best == before.path or alive[before.path] - alive[best] < config.better_by:
+    if best == before.path or alive[before.path] - feared[best] < config.better_by:
         return replace(before, rival=None)
     if before.rival != best:
         before = replace(before, rival=best, rival_since=now)
