@@ -45,9 +45,14 @@ needs_root = pytest.mark.skipif(
 )
 
 
+def has(tool: str) -> bool:
+    """Return whether a program is installed."""
+    return shutil.which(tool) is not None
+
+
 def needs(tool: str) -> pytest.MarkDecorator:
     """Skip where a program is not installed."""
-    return pytest.mark.skipif(shutil.which(tool) is None, reason=f"needs `{tool}`: install its package")
+    return pytest.mark.skipif(not has(tool), reason=f"needs `{tool}`: install its package")
 
 
 class Scene:
