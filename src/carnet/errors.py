@@ -134,12 +134,6 @@ class OtherCampusError(PeerError):
     code = "other-campus"
 
 
-class RevokedError(PeerError):
-    """A pass the campus has taken back."""
-
-    code = "revoked"
-
-
 class MalformedQueryError(PeerError):
     """A name query or directory request that is not one."""
 

@@ -57,7 +57,7 @@ class School:
         """Return the campus' directory."""
         return self.home / "campus"
 
-    def found(self, *more: str) -> None:
+    def found(self, *more: str, endpoint: str = ENDPOINT) -> None:
         """Make the campus."""
         carnet(
             "campus",
@@ -66,7 +66,7 @@ class School:
             "--name",
             "alpine",
             "--endpoint",
-            ENDPOINT,
+            endpoint,
             *more,
             home=self.home,
         )

@@ -15,7 +15,9 @@ needs_root = pytest.mark.skipif(
 
 def run(*command: str, check: bool = True, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     """Run one command and return what it said."""
-    return subprocess.run(command, capture_output=True, text=True, check=check, timeout=timeout)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done
 
 
 def inside(

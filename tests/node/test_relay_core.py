@@ -162,6 +162,18 @@ def test_campuses_change_at_once(relay: _carry.Relay, campus: socket.socket) -> 
         assert relay.counts()["dropped_wrong_mac"] == 1
 
 
+def test_a_campus_that_moves_to_another_family_is_reached_by_the_next_handshake(
+    relay: _carry.Relay, campus: socket.socket
+) -> None:
+    with client_of(relay) as client, udp("::1") as moved:
+        shake(client, campus)
+        relay.set_campuses([(KEY, at(moved))])
+        client.send(data(CAMPUS_INDEX, 48))
+        client.send(initiation())
+        assert moved.recv(2048) == initiation()
+        assert relay.counts()["dropped_stranger"] == 1
+
+
 def test_congestion_marks_pass(relay: _carry.Relay, campus: socket.socket) -> None:
     ect0 = 2
     campus.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)

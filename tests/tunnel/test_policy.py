@@ -89,6 +89,15 @@ def test_a_rival_must_stay_better() -> None:
     assert choose([used, rival], doubted, 10 + CONFIG.hold_s, CONFIG).path == 0
 
 
+def test_the_first_seconds_settle_on_the_better_path_at_once() -> None:
+    slow, fast = estimate(0, delay_s=0.125), estimate(1, delay_s=0.100)
+    first = choose([slow], Choice(), 10.0, CONFIG)
+    assert first.path == 0
+    assert choose([slow, fast], first, 10.5, CONFIG).path == 1
+    late = choose([slow, fast], first, 10.0 + CONFIG.settle_s, CONFIG)
+    assert late.path == 0, "later, so little is no reason to move a class"
+
+
 def test_a_path_little_is_known_of_does_not_take_over() -> None:
     used, rival = estimate(0, loss=0.02), estimate(1, loss=0.01)
     late = Choice(path=0, since=0.0, rival=1, rival_since=0.0)

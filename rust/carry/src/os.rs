@@ -191,11 +191,32 @@ pub fn be_prompt() {
     // SAFETY: `parameter` outlives the call; 0 is the calling thread.
     let real_time = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } == 0;
     if !real_time {
-        // SAFETY: no pointers are passed; on Linux 0 is the calling thread.
-        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
+        be_preferred();
     }
-    // SAFETY: no pointers are passed.  The kernel would else delay our timers by up to 50 us.
+    wake_exactly();
+}
+
+/// Have the calling thread run before ordinary ones, where this process may.
+pub fn be_preferred() {
+    // SAFETY: no pointers are passed; on Linux 0 is the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
+}
+
+/// Have the calling thread's timers end when they are due; the kernel would else add up to 50 us.
+pub fn wake_exactly() {
+    // SAFETY: no pointers are passed; a refusal leaves the slack as it was.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}
+
+/// Give a socket queues of `octets` each way, beyond the system's limits where we may.
+pub fn widen_queues(socket: BorrowedFd<'_>, octets: i32) {
+    let forced = [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)];
+    for (beyond, within) in forced {
+        if set_option(socket, libc::SOL_SOCKET, beyond, octets).is_err() {
+            // The kernel caps this at rmem_max or wmem_max: a shorter queue is no failure.
+            let _ = set_option(socket, libc::SOL_SOCKET, within, octets);
+        }
+    }
 }
 
 /// A second, non-blocking handle on what `descriptor` names, ours to close.
@@ -342,8 +363,7 @@ fn bind_to(address: SocketAddr) -> io::Result<UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    enlarge(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);
-    enlarge(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF);
+    widen_queues(socket.as_fd(), BUFFER_BYTES);
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -351,12 +371,6 @@ fn bind_to(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Octets of socket buffer asked for: 50 ms of 1 Gbit/s, so that a pause of the process costs no packet.
 const BUFFER_BYTES: i32 = 7 << 20;
-
-fn enlarge(socket: &Socket, force: i32, ask: i32) {
-    // Root may go past the system's limit; anybody else gets what it allows.
-    let _ = set_option(socket.as_fd(), libc::SOL_SOCKET, force, BUFFER_BYTES)
-        .or_else(|_| set_option(socket.as_fd(), libc::SOL_SOCKET, ask, BUFFER_BYTES));
-}
 
 /// What a wait is for.
 #[derive(Debug, Clone, Copy)]

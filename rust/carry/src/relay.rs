@@ -11,6 +11,7 @@ mod bucket;
 mod counts;
 pub mod datagram;
 mod flow;
+mod pace;
 mod port;
 mod run;
 pub mod table;

@@ -1,4 +1,7 @@
-"""`carnet lab [WORLD] [--tunnels ...] [--seconds N] [--seed N] [--report FILE.html] [--json FILE]`; `carnet lab worlds`."""
+"""`carnet lab [WORLD] [--tunnels ...] [--seconds N] [--seed N] [--report FILE.html] [--json FILE] ...`.
+
+Also `carnet lab worlds`, which lists what there is.
+"""
 
 import json
 import sys
@@ -30,7 +33,8 @@ def add_to(commands: typer.Typer) -> None:
 
 def lab(
     name: Annotated[
-        str, typer.Argument(metavar="[WORLD]", help="A world by name, a .toml file, or `worlds` to list them.")
+        str,
+        typer.Argument(metavar="[WORLD]", help="A world by name, a .toml file, or `worlds` to list them."),
     ] = "evening",
     tunnels: Annotated[
         str, typer.Option(metavar="LIST", help=f"With commas between: {', '.join(registry.TUNNELS)}.")
@@ -38,7 +42,9 @@ def lab(
     seconds: Annotated[float, typer.Option(min=5, max=3600, help="Length of the class.")] = 30.0,
     seed: Annotated[int | None, typer.Option(min=0, help="Another evening of the same kind.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the report there.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")
+    ] = None,
     picture_file: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE.svg", help="Write a small picture there.")
     ] = None,
@@ -52,7 +58,9 @@ def lab(
         _list(console, json_file)
         return
     chosen = _world(name)
-    plan = run.Plan(Path(name).stem, chosen, registry.named(tunnels), seconds, chosen.seed if seed is None else seed)
+    plan = run.Plan(
+        Path(name).stem, chosen, registry.named(tunnels), seconds, chosen.seed if seed is None else seed
+    )
     if userns.needed():
         userns.enter(command.carnet(*sys.argv[1:]))
     with Display(console, plan.tunnels, seconds) as display:
@@ -88,12 +96,8 @@ def _list(console: rich.console.Console, json_file: Path | None) -> None:
 
 
 def _write(evening: Evening, report: Path | None, json_file: Path | None, picture_file: Path | None) -> None:
-    files = (
-        (report, lambda: page(evening)),
-        (json_file, lambda: msgspec.json.format(msgspec.json.encode(evening)).decode() + "\n"),
-        (picture_file, lambda: picture(evening)),
-    )
-    for file, text in files:
+    figures = msgspec.json.format(msgspec.json.encode(evening)).decode() + "\n"
+    for file, text in ((report, page(evening)), (json_file, figures), (picture_file, picture(evening))):
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text(), "utf-8")
+            file.write_text(text, "utf-8")

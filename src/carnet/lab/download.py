@@ -5,6 +5,7 @@ download that does not end in time is stopped and its rate taken.
 """
 
 import argparse
+import contextlib
 import socket
 import sys
 import time
@@ -47,7 +48,8 @@ def fetch(classroom: str, size: int, limit_s: float) -> dict[str, object]:
     with socket.socket() as link:
         control = _choose_cubic(link)
         link.settimeout(limit_s)
-        try:
+        # Whatever stops it, what arrived until then is the result.
+        with contextlib.suppress(OSError):
             link.connect((classroom, PORT))
             while taken < size and (left_s := began_s + limit_s - time.monotonic()) > 0:
                 link.settimeout(left_s)
@@ -55,18 +57,13 @@ def fetch(classroom: str, size: int, limit_s: float) -> dict[str, object]:
                 if not chunk:
                     break
                 taken += len(chunk)
-        except OSError:
-            # Whatever stopped it, what arrived until then is the result.
-            pass
     return {"octets": taken, "seconds": time.monotonic() - began_s, "control": control}
 
 
 def _choose_cubic(link: socket.socket) -> str:
-    try:
+    # Where it is not allowed or not there it is the machine's own default, named in the result.
+    with contextlib.suppress(OSError):
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
-    except OSError:
-        # Not allowed or not there: the machine's own default then, named in the result.
-        pass
     return link.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode()
 
 

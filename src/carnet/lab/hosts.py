@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from carnet.errors import NoRightsError, NoTunError, WorldError
+from carnet.lab import userns
 from carnet.lab.world import Host
 
 INTERFACE: Final = "net0"
@@ -37,6 +38,7 @@ _IFF_NO_PI: Final = 0x1000
 # Binds a host's own files over the machine's, in a mount namespace that dies with the process.
 _ENTER: Final = """
 [ -f "$0/resolv.conf" ] && mount --bind "$0/resolv.conf" /etc/resolv.conf
+export CARNET_STATE="$0/state"
 mount --bind "$0/run" /run && exec "$@"
 """
 
@@ -59,7 +61,8 @@ class Hosts:
         _run(["ip", "netns", "add", space])
         self._names.append(host.name)
         room = self.folder / host.name
-        (room / "run").mkdir(parents=True)
+        for name in ("run", "state"):
+            (room / name).mkdir(parents=True)
         _private_resolver(room)
         descriptor = _open_tun(_NAMESPACES / space)
         addresses = [_address_line("add", address) for address in host.addresses]
@@ -86,10 +89,9 @@ class Hosts:
 
     def command(self, name: str, *argv: str) -> list[str]:
         """Return the command line that runs `argv` on a host, and dies with this process."""
+        space = ["nsenter", f"--net={_NAMESPACES / self.namespace(name)}"]
         enter = ["unshare", "--mount", "sh", "-c", _ENTER, str(self.folder / name)]
-        return [
-            "setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={_NAMESPACES / self.namespace(name)}", *enter, *argv
-        ]  # fmt: skip
+        return ["setpriv", "--pdeathsig", "KILL", *space, *enter, *argv]
 
     def run(self, name: str, *argv: str, text: str = "", timeout_s: float = 20.0) -> str:
         """Run a short command on a host to its end; return what it said.
@@ -125,8 +127,14 @@ def opened() -> Iterator[Hosts]:
 
 
 def check_rights() -> None:
-    """Raise NoRightsError unless this process can make network namespaces, NoTunError without /dev/net/tun."""
-    if os.geteuid() != 0:
+    """Refuse to start where no lab can be.
+
+    Raises:
+        NoRightsError: this process has the rights neither here nor in a user namespace.
+        NoTunError: there is no /dev/net/tun.
+        WorldError: a tool is not installed.
+    """
+    if userns.needed():
         raise NoRightsError("the lab needs root, or a user namespace in which it is root")
     if not Path("/dev/net/tun").exists():
         raise NoTunError("the lab needs /dev/net/tun: load the kernel's tun module")
@@ -220,7 +228,7 @@ def _private_resolver(room: Path) -> None:
 
 
 def _open_tun(space: Path) -> int:
-    """Return a TUN named `net0` made inside a namespace, by a thread that goes there and does not come back."""
+    """Return a TUN made inside a namespace, by a thread that goes there and does not come back."""
     result: list[int | OSError] = []
 
     def enter() -> None:
@@ -254,7 +262,9 @@ def _tun_here(space: Path) -> int:
 
 def _run(argv: Sequence[str], text: str = "", timeout_s: float = 20.0) -> str:
     try:
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise WorldError(f"`{' '.join(argv[:3])}` took more than {timeout_s} s") from error
     if done.returncode != 0:

@@ -98,7 +98,9 @@ class Lesson:
         """Return the scores down and up, of the whole class or of its first `until_s` seconds."""
         seconds = self._seconds if until_s is None else min(until_s, self._seconds)
         ends = (("classroom", "student"), ("student", "classroom"))
-        down, up = (score(self._rows(a, "sent"), self._rows(b, "got"), self._begin_s, seconds) for a, b in ends)
+        down, up = (
+            score(self._rows(a, "sent"), self._rows(b, "got"), self._begin_s, seconds) for a, b in ends
+        )
         return down, up
 
     def _rows(self, role: str, what: str) -> Rows:
@@ -108,6 +110,6 @@ class Lesson:
 async def student_address(stage: Stage) -> str:
     """Return the address from which the student's packets to the classroom leave, tunnel or not."""
     classroom = stage.address(stage.world.only("classroom").name)
-    ask = "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.connect((sys.argv[1],9)); print(s.getsockname()[0])"
+    # A connected UDP socket sends nothing and has the address its packets would carry.
+    ask = "import socket as s,sys; u=s.socket(2,2); u.connect((sys.argv[1],9)); print(u.getsockname()[0])"
     return (await stage.run(stage.world.only("student").name, sys.executable, "-c", ask, classroom)).strip()
-

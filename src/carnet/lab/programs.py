@@ -28,7 +28,11 @@ class Program:
         """Run it; also again, after it died."""
         with self._errors.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
-                *self._hosts.command(self.host, *self._argv), stdin=PIPE, stdout=PIPE, stderr=errors, limit=_LINE_BYTES
+                *self._hosts.command(self.host, *self._argv),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=errors,
+                limit=_LINE_BYTES,
             )
 
     async def line(self, beginning: str, patience_s: float, within: str = "") -> str:
@@ -37,17 +41,18 @@ class Program:
         Raises:
             WorldError: it ended or stayed silent; the message holds its last words.
         """
-        process = self._running()
-        assert process.stdout is not None
+        output = self._running().stdout
         try:
             async with asyncio.timeout(patience_s):
-                while raw := await process.stdout.readline():
+                while output is not None and (raw := await output.readline()):
                     text = raw.decode("utf-8", "replace").strip()
                     if text.startswith(beginning) and within in text:
                         return text
         except TimeoutError:
             pass
-        raise WorldError(f"{self._argv[-1]} on {self.host} did not say {beginning or within!r}: {self.last_words()}")
+        raise WorldError(
+            f"{self._argv[-1]} on {self.host} did not say {beginning or within!r}: {self.last_words()}"
+        )
 
     async def hear(self, word: str, patience_s: float) -> Any:  # noqa: ANN401
         """Return what its next JSON line says about `word`.
@@ -62,10 +67,10 @@ class Program:
 
     async def tell(self, **fact: object) -> None:
         """Write it one JSON line."""
-        process = self._running()
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(fact).encode() + b"\n")
-        await process.stdin.drain()
+        entry = self._running().stdin
+        if entry is not None:
+            entry.write(json.dumps(fact).encode() + b"\n")
+            await entry.drain()
 
     async def stop(self) -> None:
         """Ask it to end and wait; kill it if it does not."""
@@ -118,5 +123,7 @@ async def run_to_end(hosts: Hosts, host: str, *argv: str, patience_s: float) -> 
         await process.wait()
         raise WorldError(f"`{argv[-1]}` on {host} took more than {patience_s} s") from error
     if process.returncode != 0:
-        raise WorldError(f"`{' '.join(argv[-4:])}` on {host}: {(wrong or said).decode('utf-8', 'replace').strip()}")
+        raise WorldError(
+            f"`{' '.join(argv[-4:])}` on {host}: {(wrong or said).decode('utf-8', 'replace').strip()}"
+        )
     return said.decode("utf-8", "replace")

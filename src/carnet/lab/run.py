@@ -169,7 +169,8 @@ class Performance:
 
     def _sample(self) -> dict[tuple[str, str], tuple[int, int]]:
         return {
-            (link.source, link.target): (link.packets, link.octets) for link in self._stage.emulation.carried()
+            (link.source, link.target): (link.packets, link.octets)
+            for link in self._stage.emulation.carried()
         }
 
     def _in_use(self) -> str:
@@ -180,7 +181,11 @@ class Performance:
         return max(recent, key=lambda way: recent[way][1], default=DIRECT)
 
     def _by_way(
-        self, before: dict[tuple[str, str], tuple[int, int]], after: dict[tuple[str, str], tuple[int, int]], *, is_down: bool
+        self,
+        before: dict[tuple[str, str], tuple[int, int]],
+        after: dict[tuple[str, str], tuple[int, int]],
+        *,
+        is_down: bool,
     ) -> dict[str, tuple[int, int]]:
         """Return packets and octets between two samples on the student's links, by way."""
         ways: dict[str, tuple[int, int]] = {}
@@ -201,7 +206,8 @@ class Performance:
             score=scored,
             wire=Wire(packets=sum(way[0] for way in total), octets=sum(way[1] for way in total)),
             paths=[
-                {way: octets for way, (_, octets) in self._by_way(a, b, is_down=is_down).items()} for a, b in steps
+                {way: octets for way, (_, octets) in self._by_way(a, b, is_down=is_down).items()}
+                for a, b in steps
             ],
         )
 

@@ -103,7 +103,8 @@ def score(sent: Rows, got: Rows, begin_s: float, seconds: float) -> Score:
         delay_s=_percentiles(delay_s[arrived], [50, 95, 99, 100]),
         delay_curve_s=_percentiles(delay_s[arrived], range(101)),
         frame_curve_s=[
-            value if value < GIVEN_UP_S else None for value in _percentiles(frame_took_s, range(101), missing=np.inf)
+            value if value < GIVEN_UP_S else None
+            for value in _percentiles(frame_took_s, range(101), missing=np.inf)
         ],
         useful_bytes=int(first["size"][useful].sum()),
         timeline=_timeline(seconds, left_s, delay_s, frame_left_s, late),
@@ -159,10 +160,10 @@ def _in_complete_frame(first: Rows, frame_left_s: Floats, late: NDArray[np.bool_
 
 
 def _shown_at_s(left_s: Floats, took_s: Floats) -> list[float]:
-    """Return when a player showed each frame it could: in order, skipping one `GIVEN_UP_S` after its sending.
+    """Return when a player showed each frame: in order, one skipped `GIVEN_UP_S` after its sending.
 
-    It holds each frame until `DEADLINE_S` after its sending, as players do that wait for retransmissions.  The
-    end of the class closes the last gap, so that a picture that stopped for good counts as standing still.
+    It holds each frame until `DEADLINE_S` after its sending, as players do that wait for repairs.
+    The end of the class closes the last gap, so that a picture that stopped counts as standing still.
     """
     shown: list[float] = []
     free_s = 0.0

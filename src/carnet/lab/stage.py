@@ -13,7 +13,7 @@ COMMAND_S = 30.0
 
 @dataclass(slots=True)
 class Stage:
-    """What a tunnel needs to set itself up.  Programs are remembered by host, so that a world can kill them."""
+    """What a tunnel needs to set itself up.  Programs are known by host, so that a world can kill them."""
 
     world: World
     hosts: Hosts

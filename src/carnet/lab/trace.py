@@ -33,7 +33,7 @@ Rows = NDArray[np.void]
 
 
 class TraceWriter:
-    """Appends rows to a file: `add` for each packet, `flush` now and then, and close by leaving the `with`."""
+    """Appends rows to a file: `add` for each packet, `flush` now and then, leave the `with` to close it."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")

@@ -34,7 +34,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Frozen, and no field that is not known."""
 
 
-class Host(_Strict, kw_only=True):
+class Host(_Strict, frozen=True, kw_only=True):
     """Somebody on the network."""
 
     name: Name
@@ -43,7 +43,7 @@ class Host(_Strict, kw_only=True):
     place: str = ""
 
 
-class Shape(_Strict, kw_only=True):
+class Shape(_Strict, frozen=True, kw_only=True):
     """How a link behaves; the defaults are those of a link that does nothing but delay."""
 
     delay_s: Seconds
@@ -81,7 +81,7 @@ class Shape(_Strict, kw_only=True):
         )
 
 
-class Link(_Strict, kw_only=True):
+class Link(_Strict, frozen=True, kw_only=True):
     """One direction between two hosts."""
 
     source: Name = msgspec.field(name="from")
@@ -89,7 +89,7 @@ class Link(_Strict, kw_only=True):
     shape: Shape
 
 
-class SetLink(_Strict, kw_only=True, tag_field="action", tag="set_link"):
+class SetLink(_Strict, frozen=True, kw_only=True, tag_field="action", tag="set_link"):
     """From now on a link behaves otherwise."""
 
     at_s: Seconds
@@ -98,21 +98,21 @@ class SetLink(_Strict, kw_only=True, tag_field="action", tag="set_link"):
     shape: Shape
 
 
-class Kill(_Strict, kw_only=True, tag_field="action", tag="kill"):
+class Kill(_Strict, frozen=True, kw_only=True, tag_field="action", tag="kill"):
     """What runs on a host dies without a word."""
 
     at_s: Seconds
     host: Name
 
 
-class Start(_Strict, kw_only=True, tag_field="action", tag="start"):
+class Start(_Strict, frozen=True, kw_only=True, tag_field="action", tag="start"):
     """What ran on a host is started again."""
 
     at_s: Seconds
     host: Name
 
 
-class Readdress(_Strict, kw_only=True, tag_field="action", tag="readdress"):
+class Readdress(_Strict, frozen=True, kw_only=True, tag_field="action", tag="readdress"):
     """A host changes its addresses, as a laptop that goes from Wi-Fi to a phone."""
 
     at_s: Seconds
@@ -123,7 +123,7 @@ class Readdress(_Strict, kw_only=True, tag_field="action", tag="readdress"):
 Event = SetLink | Kill | Start | Readdress
 
 
-class Class(_Strict, kw_only=True):
+class Class(_Strict, frozen=True, kw_only=True):
     """What is taught in this world: payload rates of the picture each way, and a replay beside it."""
 
     down_bps: Annotated[int, msgspec.Meta(ge=50_000, le=20_000_000)] = 1_130_000
@@ -131,7 +131,7 @@ class Class(_Strict, kw_only=True):
     replay: Literal["", "voice", "share", "voice-share"] = "voice"
 
 
-class World(_Strict, kw_only=True):
+class World(_Strict, frozen=True, kw_only=True):
     """One emulated network.  Hosts by name, links by ordered pair, events in order of time."""
 
     title: Line
@@ -141,7 +141,9 @@ class World(_Strict, kw_only=True):
     lesson: Class = msgspec.field(name="class", default_factory=Class)
     hosts: Annotated[list[Host], msgspec.Meta(min_length=3, max_length=32)] = msgspec.field(name="host")
     links: Annotated[list[Link], msgspec.Meta(min_length=1, max_length=512)] = msgspec.field(name="link")
-    events: Annotated[list[Event], msgspec.Meta(max_length=256)] = msgspec.field(name="event", default_factory=list)
+    events: Annotated[list[Event], msgspec.Meta(max_length=256)] = msgspec.field(
+        name="event", default_factory=list
+    )
 
     def only(self, role: str) -> Host:
         """Return the one host of a role that has exactly one."""
@@ -178,7 +180,7 @@ class World(_Strict, kw_only=True):
         return best
 
     def every_link(self) -> list[Link]:
-        """Return all links, with those between student and campus repeated for the classroom, sharing their fate."""
+        """Return all links, those between student and campus again for the classroom, with the same fate."""
         return [twin for link in self.links for twin in self.twins(link)]
 
     def twins(self, link: Link | SetLink) -> list[Link]:
@@ -187,7 +189,8 @@ class World(_Strict, kw_only=True):
         ends = (link.source, link.target)
         if set(ends) != {student, campus}:
             return [Link(source=link.source, target=link.target, shape=link.shape)]
-        shape = msgspec.structs.replace(link.shape, group=link.shape.group or f"{link.source}>{link.target}")
+        group = link.shape.group or f"{link.source}>{link.target}"
+        shape = msgspec.structs.replace(link.shape, group=group)
         room_ends = tuple(room if end == campus else end for end in ends)
         return [Link(source=a, target=b, shape=shape) for a, b in (ends, room_ends)]
 
@@ -196,7 +199,7 @@ def parse(text: str) -> World:
     """Return the world a TOML text describes.
 
     Raises:
-        MisuseError: the text is no TOML, has a field that is unknown, missing or out of its range, or speaks of
+        MisuseError: the text is no TOML, has a field that is unknown, missing or out of its range, or names
             a host that is not there; the message names the field.
     """
     if len(text) > TEXT_BYTES:
@@ -214,7 +217,7 @@ _SHAPE_FIELDS: Final = frozenset(field.name for field in msgspec.structs.fields(
 
 
 def _with_shapes(raw: dict[str, object]) -> dict[str, object]:
-    """Gather each link's shape, which a file writes flat, into a field of its own; leave anything odd as it is."""
+    """Gather each link's shape, which a file writes flat, into one field; leave anything odd as it is."""
 
     def gathered(entry: object) -> object:
         if not isinstance(entry, dict) or "shape" in entry:
@@ -230,7 +233,9 @@ def _with_shapes(raw: dict[str, object]) -> dict[str, object]:
     events = raw.get("event", [])
     return raw | {
         "link": both_ways if isinstance(links, list) else links,
-        "event": [gathered(e) if _sets_link(e) else e for e in events] if isinstance(events, list) else events,
+        "event": [gathered(e) if _sets_link(e) else e for e in events]
+        if isinstance(events, list)
+        else events,
     }
 
 
@@ -257,18 +262,22 @@ def _check_hosts(world: World) -> None:
     named = [host.name for host in world.hosts]
     if len(set(named)) != len(named) or IN_USE in named:
         raise MisuseError(f"host: names must differ, and none is {IN_USE!r}: {', '.join(named)}")
-    addresses = [address for host in world.hosts for address in host.addresses]
-    addresses += [a for event in world.events if isinstance(event, Readdress) for a in event.addresses]
-    for address in addresses:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError as error:
-            raise MisuseError(f"addresses: {error}") from error
-    if len({ipaddress.ip_address(address) for address in addresses}) != len(addresses):
+    _check_addresses(
+        [host.addresses for host in world.hosts]
+        + [e.addresses for e in world.events if isinstance(e, Readdress)]
+    )
+
+
+def _check_addresses(each: list[list[str]]) -> None:
+    try:
+        parsed = [[ipaddress.ip_address(address) for address in addresses] for addresses in each]
+    except ValueError as error:
+        raise MisuseError(f"addresses: {error}") from error
+    every = [address for addresses in parsed for address in addresses]
+    if len(set(every)) != len(every):
         raise MisuseError("addresses: every address is used once")
-    for host in world.hosts:
-        if ipaddress.ip_address(host.addresses[0]).version != 4:
-            raise MisuseError(f"host {host.name}: the first address is an IPv4 one")
+    if any(addresses[0].version != 4 for addresses in parsed):
+        raise MisuseError("addresses: the first of a host is an IPv4 one")
 
 
 def _check_names(world: World) -> None:
@@ -290,14 +299,32 @@ def _check_link(link: Link | SetLink, known: set[str]) -> None:
     where = f"link from {link.source} to {link.target}"
     if not {link.source, link.target} <= known or link.source == link.target:
         raise MisuseError(f"{where}: both ends are hosts, and two of them")
-    if link.shape.outage_least_s > link.shape.outage_most_s:
-        raise MisuseError(f"{where}: outage_least_s is at most outage_most_s")
+    shape = link.shape
+    # What the link engine refuses is refused here, where the file can be named.
+    wrong = (
+        (shape.outage_least_s > shape.outage_most_s, "outage_least_s is at most outage_most_s"),
+        (0 < shape.outage_every_s < 0.001, "outage_every_s is 0 or at least a millisecond"),
+        (shape.loss_enter > 0 and shape.loss_leave == 0, "loss_leave is above 0 where bursts begin"),
+        (
+            0 < shape.rate_bps < 10 or 0 < shape.police_bps < 10,
+            "rate_bps and police_bps are 0 or at least 10",
+        ),
+        (
+            shape.police_bps > 0 and shape.police_burst_bytes == 0,
+            "police_burst_bytes is above 0 where a policer is",
+        ),
+    )
+    for is_wrong, rule in wrong:
+        if is_wrong:
+            raise MisuseError(f"{where}: {rule}")
 
 
 def shipped() -> list[str]:
     """Return the names of the worlds that come with the package, in order."""
     folder = resources.files("carnet.lab") / "worlds"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def load(name: str) -> World:

@@ -57,16 +57,19 @@ class Announcer:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._busy < AT_ONCE_MOST:
-            self._busy += 1
-            try:
-                with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-                    async with asyncio.timeout(EXCHANGE_S):
-                        writer.write(self._response(await reader.readuntil(b"\r\n\r\n")))
-                        await writer.drain()
-            finally:
-                self._busy -= 1
-        writer.close()
+        self._busy += 1
+        try:
+            if self._busy <= AT_ONCE_MOST:
+                await self._exchange(reader, writer)
+        finally:
+            self._busy -= 1
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            async with asyncio.timeout(EXCHANGE_S):
+                writer.write(self._response(await reader.readuntil(b"\r\n\r\n")))
+                await writer.drain()
 
     def _response(self, head: bytes) -> bytes:
         try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
+from socket import AF_INET6
 
 import structlog
 
@@ -87,7 +88,7 @@ class Campus:
             await self._open_network(netlink)
             gateway = Gateway(self._interface, self._journal)
             gateway.apply(self._directory, time.monotonic())
-            await self._open_services(stack, gateway)
+            await self._open_services(stack, gateway, ipv6=await netlink.has_default(AF_INET6))
             self._store.renew(int(time.time()))
             self._reload(carrier, gateway)
             say_ready(
@@ -106,10 +107,10 @@ class Campus:
         if any(ip_network(text).version == 6 for text in directory.networks()[2:]):
             sysctl.forward_ipv6(self._journal)
 
-    async def _open_services(self, stack: AsyncExitStack, gateway: Gateway) -> None:
+    async def _open_services(self, stack: AsyncExitStack, gateway: Gateway, *, ipv6: bool) -> None:
         address = self._directory.gateway_address
         upstream = upstream_servers(RESOLV_CONF.read_text()) if RESOLV_CONF.exists() else []
-        server = NameServer(Resolver(gateway, lambda: self._names, upstream).answer)
+        server = NameServer(Resolver(gateway, lambda: self._names, upstream, ipv6=ipv6).answer)
         await server.start_on(address, RESOLVER_PORT)
         stack.push_async_callback(server.close)
         announcer = Announcer(lambda: (self._directory.version, self._document))

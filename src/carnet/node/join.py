@@ -8,13 +8,12 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from carnet.errors import NameResolutionError, NoAnswerError, PeerError, WorldError
 from carnet.facts import PeerReading
-from carnet.node import disk, lookup, rights
+from carnet.node import device, disk, lookup, rights
 from carnet.node.announce import fetch_newer
 from carnet.node.memory import Memory
 from carnet.node.netlink import Netlink
@@ -27,6 +26,7 @@ from carnet.tunnel import passes
 from carnet.tunnel.carrier import Carrier
 from carnet.tunnel.config import DIRECTORY_PORT, TICK_S, PathConfig
 from carnet.tunnel.judge import PathJudge
+from carnet.tunnel.policy import Plan
 from carnet.tunnel.service import NameList
 from carnet.tunnel.ways import Ways
 
@@ -35,6 +35,7 @@ log = structlog.get_logger()
 ANSWER_S = 10.0
 """How long the first handshake may take: ten tries, on every path."""
 ASK_DIRECTORY_S = 3.0
+ASK_DIRECTORY_ASLEEP_S = 30.0
 CHECK_S = 2.0
 LOOK_UP_AGAIN_S = 60.0
 COMPLAIN_EVERY_S = 60.0
@@ -158,14 +159,19 @@ class Join:
         """Plan down and counts up, ten times a second."""
         campus = self._directory.gateway_key
         complained_at = float("-inf")
+        before: Plan | None = None
         while not await pause(stop, TICK_S):
             now = time.monotonic()
             for reading in carrier.report(every=True):
                 self._reading = reading
-                self._judge.feed(reading, now, carried=_carried(self._options.interface))
+                inside = device.counts(self._options.interface)
+                self._judge.feed(reading, now, carried=inside.sent_packets + inside.received_packets)
                 if reading.handshake_age_s < SILENT_S and self._answered_at is None:
                     self._answered_at = now
-            carrier.obey(campus, self._judge.plan(now))
+            plan = self._judge.plan(now)
+            if plan != before or plan.shake:
+                carrier.obey(campus, plan)
+                before = plan
             alive = {estimate.path for estimate in self._judge.estimates if estimate.alive}
             if alive:
                 self._answered_at = now
@@ -185,7 +191,7 @@ class Join:
 
     async def _ask_directory(self, carrier: Carrier, underlay: Underlay, stop: asyncio.Event) -> None:
         """Learn of new relays and services within seconds."""
-        while not await pause(stop, ASK_DIRECTORY_S):
+        while not await pause(stop, ASK_DIRECTORY_ASLEEP_S if self._judge.asleep else ASK_DIRECTORY_S):
             try:
                 version = self._directory.version
                 document = await fetch_newer(self._directory.gateway_address, DIRECTORY_PORT, version)
@@ -228,7 +234,7 @@ class Join:
             self._reading,
             self._judge,
             self._ways,
-            _inner_bytes(self._options.interface),
+            device.counts(self._options.interface),
             self._counters,
         )
 
@@ -236,23 +242,3 @@ class Join:
 async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _device_counts(interface: str) -> list[int]:
-    """Return the counters of an interface as /proc/net/dev gives them; zeros if it is gone."""
-    for line in Path("/proc/net/dev").read_text().splitlines():
-        name, colon, numbers = line.partition(":")
-        if colon and name.strip() == interface:
-            return [int(number) for number in numbers.split()]
-    return [0] * 16
-
-
-def _carried(interface: str) -> int:
-    counts = _device_counts(interface)
-    return counts[1] + counts[9]
-
-
-def _inner_bytes(interface: str) -> tuple[int, int]:
-    """Return the octets that entered and left the tunnel inside: (up, down)."""
-    counts = _device_counts(interface)
-    return counts[8], counts[0]

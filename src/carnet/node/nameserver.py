@@ -25,6 +25,8 @@ Answer = Callable[[dns.message.Message], Awaitable[dns.message.Message]]
 AT_ONCE_MOST = 256
 TCP_IDLE_S = 10.0
 ASK_TIMEOUT_S = 3.0
+ALIASES_MOST = 16
+MOST_TTL_S = 86_400
 UDP_BYTES_PLAIN = 512
 UDP_BYTES_MOST = 1232
 """Largest UDP answer (DNS flag day 2020): fits the tunnel without fragments."""
@@ -80,15 +82,20 @@ async def ask(query: dns.message.Message, servers: Sequence[str]) -> dns.message
 
 def addresses_in(response: dns.message.Message) -> tuple[list[str], int]:
     """Return the addresses a response gives for its question, and the shortest time to live among them."""
-    if not isinstance(response, dns.message.QueryMessage):
+    question = response.question[0]
+    if question.rdtype not in (dns.rdatatype.A, dns.rdatatype.AAAA):
         return [], 0
-    try:
-        chain = response.resolve_chaining()
-    except dns.exception.DNSException:
-        return [], 0
-    if chain.answer is None or chain.answer.rdtype not in (dns.rdatatype.A, dns.rdatatype.AAAA):
-        return [], 0
-    return [record.address for record in chain.answer], int(chain.minimum_ttl)
+    name, ttl_s = question.name, MOST_TTL_S
+    for _ in range(ALIASES_MOST):
+        sets = {one.rdtype: one for one in response.answer if one.name == name}
+        found = sets.get(question.rdtype)
+        if found is not None:
+            return [record.address for record in found], min(ttl_s, found.ttl)
+        alias = sets.get(dns.rdatatype.CNAME)
+        if alias is None:
+            break
+        name, ttl_s = alias[0].target, min(ttl_s, alias.ttl)
+    return [], 0
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -125,6 +132,7 @@ class NameServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._datagrams: asyncio.BaseTransport | None = None
         self._streams: asyncio.Server | None = None
+        self._streams_open: set[asyncio.StreamWriter] = set()
 
     async def start_on(self, address: str, port: int) -> None:
         """Listen on UDP and TCP.  Raises PortInUseError."""
@@ -144,6 +152,8 @@ class NameServer:
             self._datagrams.close()
         if self._streams is not None:
             self._streams.close()
+        for writer in list(self._streams_open):
+            writer.transport.abort()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -168,6 +178,17 @@ class NameServer:
         return response
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._streams_open) >= AT_ONCE_MOST:
+            writer.close()
+            return
+        self._streams_open.add(writer)
+        try:
+            await self._answer_stream(reader, writer)
+        finally:
+            self._streams_open.discard(writer)
+            writer.close()
+
+    async def _answer_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
             async with asyncio.timeout(TCP_IDLE_S):
                 while True:
@@ -178,4 +199,3 @@ class NameServer:
                     wire = response.to_wire(max_size=65535)
                     writer.write(len(wire).to_bytes(2) + wire)
                     await writer.drain()
-        writer.close()

@@ -5,7 +5,6 @@ Only routes marked with our own protocol number are ever removed or overlooked.
 
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 from pyroute2 import AsyncIPRoute
@@ -29,17 +28,6 @@ class Hop:
 
     gateway: str | None
     interface: int
-
-
-def interface_exists(name: str) -> bool:
-    """Return whether the machine has an interface of that name."""
-    return (Path("/sys/class/net") / name).exists() or name in _names()
-
-
-def _names() -> set[str]:
-    # /sys shows the interfaces of the namespace it was mounted in; this shows ours.
-    lines = Path("/proc/net/dev").read_text().splitlines()[2:]
-    return {line.split(":")[0].strip() for line in lines}
 
 
 class Netlink:

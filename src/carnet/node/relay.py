@@ -37,9 +37,9 @@ async def run(directories: Sequence[Directory], listen: str, stop: asyncio.Event
     relay = Relay(listen, targets)
     try:
         rights.become_nobody()
-        host, _ = addresses.endpoint(listen.replace(":0", ":1") if listen.endswith(":0") else listen)
+        host = listen.rpartition(":")[0]
         campuses = ",".join(directory.campus for directory in directories)
-        say_ready(f"ready relay {addresses.endpoint_text(host, relay.port)} for {campuses}")
+        say_ready(f"ready relay {host}:{relay.port} for {campuses}")
         log.info("ready", campuses=len(targets))
         await _keep(relay, directories, targets, stop)
         log.info("stopped", **relay.counts())

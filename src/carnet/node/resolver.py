@@ -43,8 +43,12 @@ def upstream_servers(text: str) -> list[str]:
 class Resolver:
     """Answers one question at a time; give `answer` to a `NameServer`."""
 
-    def __init__(self, gateway: Gateway, names: Callable[[], NameList], upstream: Sequence[str]) -> None:
+    def __init__(
+        self, gateway: Gateway, names: Callable[[], NameList], upstream: Sequence[str], *, ipv6: bool = True
+    ) -> None:
+        """Args: names: what is a class name now; upstream: addresses to ask; ipv6: whether we reach it."""
         self._gateway = gateway
+        self._ipv6 = ipv6
         self._names = names
         self._upstream = upstream
 
@@ -54,7 +58,7 @@ class Resolver:
         service = self._names().service_of(question.name.to_text())
         if service is None:
             return refusal(query)
-        if question.rdtype in HINTING:
+        if question.rdtype in HINTING or (question.rdtype == dns.rdatatype.AAAA and not self._ipv6):
             return refusal(query, dns.rcode.NOERROR)
         response = await ask(query, self._upstream)
         found, ttl_s = addresses_in(response)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from carnet.errors import InterfaceTakenError, MisuseError, NoRightsError, NoTunError
-from carnet.node import netlink
+from carnet.node import device
 
 # linux/capability.h and linux/prctl.h
 CAP_DAC_OVERRIDE = 1
@@ -60,7 +60,7 @@ def require_tunnel(interface: str) -> None:
         raise NoTunError(
             "this machine has no /dev/net/tun: load the tun module, or allow it in the container"
         )
-    if netlink.interface_exists(interface):
+    if device.exists(interface):
         raise InterfaceTakenError(f"interface {interface} exists: name another with --interface")
 
 

@@ -16,6 +16,7 @@ import msgspec
 from carnet.errors import MalformedDocumentError, NotRunningError
 from carnet.facts import PathReading, PeerReading
 from carnet.node import disk
+from carnet.node.device import DeviceCounts
 from carnet.node.undo import Journal
 from carnet.tunnel.directory import Directory
 from carnet.tunnel.judge import PathJudge
@@ -71,10 +72,10 @@ def snapshot(
     reading: PeerReading | None,
     judge: PathJudge,
     ways: Ways,
-    inner_bytes: tuple[int, int],
+    inside: DeviceCounts,
     counters: dict[str, int],
 ) -> JoinStatus:
-    """Put together what is known now; `inner_bytes` are (up, down) inside the tunnel."""
+    """Put together what is known now; `inside` is the tunnel's interface."""
     estimates = {estimate.path: estimate for estimate in judge.estimates}
     readings = reading.paths if reading is not None else ()
     paths = tuple(
@@ -83,7 +84,7 @@ def snapshot(
         if one.path in estimates
     )
     outer = sum(path.sent_bytes + path.received_bytes for path in paths)
-    inner = sum(inner_bytes)
+    inner = inside.sent_bytes + inside.received_bytes
     age_s = reading.handshake_age_s if reading is not None else math.inf
     return JoinStatus(
         campus=directory.campus,
@@ -93,8 +94,8 @@ def snapshot(
         directory_version=directory.version,
         connected=any(path.alive for path in paths) or (math.isfinite(age_s) and not _frames(reading)),
         handshake_age_s=age_s if math.isfinite(age_s) else -1.0,
-        sent_bytes=inner_bytes[0],
-        received_bytes=inner_bytes[1],
+        sent_bytes=inside.sent_bytes,
+        received_bytes=inside.received_bytes,
         overhead=outer / inner - 1 if inner else 0.0,
         paths=paths,
         dropped={name: count for name, count in counters.items() if count},

@@ -54,8 +54,16 @@ class PathConfig:
     better_by: float = 2.0
     """Points of the E-model's rating (0..93) a path must win by to take over, doubt about it deducted."""
 
-    active_packets_per_s: float = 5.0
-    """Traffic above this is a class; a directory poll is below."""
+    settle_s: float = 2.0
+    """Time after the first choice in which minds change freely: the first answers tell little, and no
+    class runs yet that a change could disturb."""
+
+    settle_by: float = 0.3
+    """Points a path must win by in that time: 12 ms of delay."""
+
+    active_packets_per_s: float = 20.0
+    """Inner packets, both directions, above which a class runs: sound alone is 50 each way, and what
+    an idle machine sends (names, the directory) stays below."""
 
     idle_after_s: float = 10.0
     asleep_after_s: float = 60.0

@@ -12,6 +12,8 @@ from carnet.tunnel.policy import Choice, Plan, choose
 
 SLOW_GRACE_S = 1.0
 """How long after its time the answer to a slow probe may come."""
+TRAFFIC_OVER_S = 2.0
+"""Traffic is averaged over this, so that one small exchange is no class."""
 SETTLING_S = 3.0
 """After this, a rate averaged over a second has forgotten what was before."""
 HELLO_PATIENCE_S = 3.0
@@ -46,7 +48,7 @@ class Pace:
         if elapsed_s <= 0:
             return
         rate = max(packets - self._carried, 0) / elapsed_s
-        self._rate += min(elapsed_s, 1.0) * (rate - self._rate)
+        self._rate += min(elapsed_s / TRAFFIC_OVER_S, 1.0) * (rate - self._rate)
         self._at, self._carried = now, packets
         if self._rate >= self._config.active_packets_per_s:
             self._busy_at = now
@@ -173,6 +175,11 @@ class PathJudge:
     def estimates(self) -> list[PathEstimate]:
         """Return what the last plan was decided on."""
         return self._estimates
+
+    @property
+    def asleep(self) -> bool:
+        """Return whether nothing has been carried for a while."""
+        return self._pace.probe_s >= self._config.probe_asleep_s
 
     @property
     def carrying(self) -> int | None:

@@ -37,6 +37,8 @@ class Choice:
     since: float = float("-inf")
     rival: int | None = None
     rival_since: float = 0.0
+    begun: float = float("-inf")
+    """When the first choice of all was made."""
 
 
 def cost(estimate: PathEstimate, doubts: float = 0.0) -> float:
@@ -45,8 +47,12 @@ def cost(estimate: PathEstimate, doubts: float = 0.0) -> float:
     `doubts` standard errors are added to its loss: 0 for what is likely, 1 for what is feared.
     """
     loss = min(estimate.loss_out + doubts * estimate.doubt_out, 1.0)
-    points = loss_impairment(loss, estimate.burst_out) + delay_impairment(estimate.delay_out_s)
-    points += DELAY_POINTS_PER_S * estimate.delay_out_s
+    return loss_impairment(loss, estimate.burst_out) + cost_of_delay(estimate)
+
+
+def cost_of_delay(estimate: PathEstimate) -> float:
+    """Return the points lost by delay, and by packets that must be small: what is known at once."""
+    points = delay_impairment(estimate.delay_out_s) + DELAY_POINTS_PER_S * estimate.delay_out_s
     return points if estimate.full_mtu else points + SMALL_MTU_POINTS
 
 
@@ -60,12 +66,24 @@ def choose(estimates: Sequence[PathEstimate], before: Choice, now: float, config
     if not alive:
         return replace(before, rival=None)
     best = min(alive, key=lambda path: (alive[path], path))
+    if before.path is None:
+        return Choice(path=best, since=now, begun=now)
     if before.path not in alive:
-        return Choice(path=best, since=now)
+        return replace(before, path=best, since=now, rival=None)
+    quicker = _quicker(estimates, before.path, config)
+    if now - before.begun < config.settle_s and quicker != before.path:
+        return replace(before, path=quicker, since=now, rival=None)
     if best == before.path or alive[before.path] - feared[best] < config.better_by:
         return replace(before, rival=None)
     if before.rival != best:
         before = replace(before, rival=best, rival_since=now)
     if now - before.rival_since >= config.hold_s and now - before.since >= config.rest_s:
-        return Choice(path=best, since=now)
+        return replace(before, path=best, since=now, rival=None)
     return before
+
+
+def _quicker(estimates: Sequence[PathEstimate], path: int, config: PathConfig) -> int:
+    """Return the living path that beats `path` clearly by delay, or `path`."""
+    points = {estimate.path: cost_of_delay(estimate) for estimate in estimates if estimate.alive}
+    best = min(points, key=lambda other: (points[other], other))
+    return best if points[path] - points[best] > config.settle_by else path

@@ -50,7 +50,8 @@ pub enum Kind {
 
 /// Tell the kind of a datagram, or `None` when WireGuard would not have sent it.
 ///
-/// Transport messages are padded to 16 octets (s5.4.6), so any other length is foreign.
+/// A transport message may have any length from that of a keepalive on: it is padded to 16 octets, but
+/// never beyond the MTU (s5.4.6), so that the full packets of a stock peer with MTU 1420 have 1452.
 #[inline]
 #[must_use]
 pub fn classify(datagram: &[u8]) -> Option<Kind> {
@@ -65,7 +66,7 @@ pub fn classify(datagram: &[u8]) -> Option<Kind> {
         1 if length == INITIATION_BYTES => Some(Kind::Initiation { sender: first }),
         2 if length == RESPONSE_BYTES => Some(Kind::Response { sender: first, receiver: second }),
         3 if length == COOKIE_BYTES => Some(Kind::Cookie { receiver: first }),
-        4 if length >= DATA_LEAST_BYTES && length.is_multiple_of(16) => Some(Kind::Data { receiver: first }),
+        4 if length >= DATA_LEAST_BYTES => Some(Kind::Data { receiver: first }),
         _ => None,
     }
 }
@@ -106,5 +107,24 @@ impl Mac1Key {
         let mut mac = <Blake2sMac<U16> as KeyInit>::new(&self.0.into());
         Mac::update(&mut mac, covered);
         mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(length: usize) -> Vec<u8> {
+        let mut datagram = vec![0; length];
+        datagram[0] = 4;
+        datagram
+    }
+
+    #[test]
+    fn the_full_packet_of_a_stock_peer_is_no_stranger() {
+        for length in [32, 1452, 1453, 1468] {
+            assert_eq!(classify(&data(length)), Some(Kind::Data { receiver: 0 }), "{length}");
+        }
+        assert_eq!(classify(&data(31)), None);
     }
 }

@@ -18,7 +18,7 @@ const LONG_BYTES: usize = 8_192;
 /// Of them few are taken at once: they leave again while they are still in the processor's cache.
 const TRAINS_AT_ONCE: usize = 4;
 /// Queue of a socket in each direction: 20 ms of 1.6 Gbit/s.
-const QUEUE_BYTES: usize = 4 << 20;
+const QUEUE_BYTES: i32 = 4 << 20;
 
 /// One UDP socket with its offload state.
 pub struct Port {
@@ -27,12 +27,17 @@ pub struct Port {
 }
 
 impl Port {
-    /// Listen on `address`; `[::]` takes IPv4 too.
+    /// Listen on `address`; `[::]` takes IPv4 too, and IPv4 alone where there is no IPv6.
     ///
     /// # Errors
     /// The system's: port in use, no rights, no such address.
     pub fn listen(address: SocketAddr) -> io::Result<Self> {
-        Self::open(address)
+        let opened = Self::open(address);
+        let lacks_v6 = matches!(&opened, Err(e) if e.raw_os_error() == Some(libc::EAFNOSUPPORT));
+        if lacks_v6 && address.ip().is_unspecified() {
+            return Self::open(SocketAddr::from(([0, 0, 0, 0], address.port())));
+        }
+        opened
     }
 
     /// A socket on a port of its own that hears `endpoint` alone.
@@ -66,9 +71,7 @@ impl Port {
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
-        // The kernel caps these at rmem_max and wmem_max: a short queue is no failure.
-        let _ = socket.set_recv_buffer_size(QUEUE_BYTES);
-        let _ = socket.set_send_buffer_size(QUEUE_BYTES);
+        os::widen_queues(socket.as_fd(), QUEUE_BYTES);
         socket.bind(&address.into())?;
         let state = UdpSocketState::new((&socket).into())?;
         os::forgo_receive_times(socket.as_fd());

@@ -3,14 +3,16 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::counts::Refusal;
 use super::flow::FlowId;
+use super::pace::{GATHER, Pace};
 use super::port::{Batch, Bundle, Port, Train, Way, send_train};
 use super::table::{Campus, Limits, Order, Table};
 use crate::desk::Inbox;
-use crate::os::Epoll;
+use crate::os::{self, Epoll};
 
 const LISTEN: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
@@ -39,6 +41,9 @@ pub struct State {
     bundle: Bundle,
     born: Instant,
     now: Duration,
+    pace: Pace,
+    /// A socket was left before it was empty.
+    behind: bool,
     calls: u64,
 }
 
@@ -58,6 +63,8 @@ impl State {
             bundle: Bundle::default(),
             born: Instant::now(),
             now: Duration::ZERO,
+            pace: Pace::default(),
+            behind: false,
             calls: 0,
         })
     }
@@ -82,11 +89,18 @@ impl State {
         if self.epoll.add(desk.bell().as_raw_fd(), BELL).is_err() {
             return;
         }
+        // The kernel's own forwarding runs before any process, too.
+        os::be_preferred();
+        os::wake_exactly();
         let mut batch = Batch::new();
         let mut ready: Vec<u64> = Vec::with_capacity(READY_MOST);
         let mut sweep_at = SWEEP;
         loop {
             self.calls += 1;
+            if self.pace.is_busy(self.now) && !std::mem::take(&mut self.behind) {
+                self.calls += 1;
+                thread::sleep(GATHER);
+            }
             let pause = sweep_at.saturating_sub(self.now);
             ready.clear();
             match self.epoll.wait(Some(pause)) {
@@ -115,6 +129,7 @@ impl State {
             self.calls += 1;
             let more = batch.fill(&self.listen);
             for train in batch.trains() {
+                self.pace.arrived(train.bytes.len());
                 self.train_up(&train);
             }
             self.flush();
@@ -122,6 +137,7 @@ impl State {
                 return;
             }
         }
+        self.behind = true;
     }
 
     fn serve_campus(&mut self, id: FlowId, batch: &mut Batch) {
@@ -133,6 +149,7 @@ impl State {
             let origin = outlet.origin;
             self.calls += 1;
             for train in batch.trains() {
+                self.pace.arrived(train.bytes.len());
                 self.train_down(id, origin, &train);
             }
             self.flush();
@@ -140,6 +157,7 @@ impl State {
                 return;
             }
         }
+        self.behind = true;
     }
 
     /// Judge each datagram of a client's train; pass on runs of those that may.
@@ -275,25 +293,34 @@ impl State {
         outlet.filter(|outlet| outlet.id == id)
     }
 
-    /// Do to the sockets what the table ordered.
+    /// Do to the sockets what the table ordered, until it orders nothing more.
     fn carry_out(&mut self) {
-        for order in self.table.orders() {
-            match order {
-                Order::Close(id) => {
-                    // Closing the socket takes it out of the epoll set.
-                    if let Some(outlet) = self.outlets.get_mut(id.slot as usize) {
-                        *outlet = None;
-                    }
-                }
-                Order::Aim(id, endpoint) => {
-                    let outlet = self.outlets.get_mut(id.slot as usize);
-                    if let Some(Some(outlet)) = outlet {
-                        // A family the socket cannot reach: sends fail and are counted, the flow expires.
-                        let _ = outlet.port.aim(endpoint);
-                        outlet.endpoint = endpoint;
-                    }
+        loop {
+            let orders: Vec<Order> = self.table.orders().collect();
+            if orders.is_empty() {
+                return;
+            }
+            for order in orders {
+                self.carry_out_one(order);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, order: Order) {
+        let (Order::Close(id) | Order::Aim(id, _)) = order;
+        let Some(place) = self.outlets.get_mut(id.slot as usize) else {
+            return;
+        };
+        match (order, place.as_mut()) {
+            (Order::Aim(_, endpoint), Some(outlet)) => {
+                outlet.endpoint = endpoint;
+                // Of another address family: the student's next handshake opens a fitting flow.
+                if outlet.port.aim(endpoint).is_err() {
+                    self.table.close(id);
                 }
             }
+            // Closing the socket takes it out of the epoll set.
+            _ => *place = None,
         }
     }
 }

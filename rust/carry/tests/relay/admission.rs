@@ -57,12 +57,12 @@ fn nothing_else_opens_one() {
 fn only_wireguard_passes_on_a_flow_either_way() {
     let mut table = table();
     let id = proven(&mut table, address("10.0.0.1:1"), 5, at(0.0));
-    for length in [0, 1, 11, 12, 31, 33, 47, 1_401] {
+    for length in [0, 1, 11, 12, 31] {
         let foreign = data(5, length.max(12))[..length].to_vec();
         assert_eq!(table.up(id, &foreign, at(0.0)), Err(Refusal::Malformed));
         assert_eq!(table.down(id, &foreign), Err(Refusal::Malformed));
     }
-    for length in [32, 48, 1_424] {
+    for length in [32, 48, 1_424, 1_452] {
         table.up(id, &data(5, length), at(0.0)).expect("a transport message");
         table.down(id, &data(1, length)).expect("a transport message");
     }

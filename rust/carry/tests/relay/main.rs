@@ -2,4 +2,5 @@
 
 mod admission;
 mod datagrams;
+mod loopback;
 mod sequences;

@@ -41,7 +41,11 @@ async def _attend(args: argparse.Namespace) -> None:
     width, height = map(int, args.picture.split("x"))
     picture = media.video(width, height, args.video_bps, args.seed)
     side = Side(
-        args.address, picture, media.audio(args.seed), args.out / f"{args.role}-sent", args.out / f"{args.role}-got"
+        args.address,
+        picture,
+        media.audio(args.seed),
+        args.out / f"{args.role}-sent",
+        args.out / f"{args.role}-got",
     )
     if args.role == "student":
         say(offer=await side.offer())

@@ -58,7 +58,10 @@ class Picture:
         height, width = self._height // 4, self._width // 4
         y, x = np.mgrid[0:height, 0:width]
         angle = index / FRAMES_PER_S * 1.3
-        centre_x, centre_y = width * (0.5 + 0.12 * np.sin(angle)), height * (0.45 + 0.06 * np.cos(1.7 * angle))
+        centre_x, centre_y = (
+            width * (0.5 + 0.12 * np.sin(angle)),
+            height * (0.45 + 0.06 * np.cos(1.7 * angle)),
+        )
         away = np.hypot((x - centre_x) / width * 2.4, (y - centre_y) / height * 2.0)
         face = 70 + 120 * np.exp(-4 * away**2) + 18 * np.sin(x / 9 + 3 * angle) * np.cos(y / 7 - 2 * angle)
         face += self._grain[index % FRAMES_PER_S]
@@ -111,7 +114,7 @@ def _draw_digit(luma: Plane, value: int, left: int, top: int, height: int) -> No
 def speech(seconds: float, seed: int) -> NDArray[np.int16]:
     """Return mono sound at `SAMPLE_HZ`: voiced syllables with moving formants, and pauses between phrases.
 
-    The rhythm (about four syllables a second, a pause of half a second after about ten) is that of slow speech.
+    About four syllables a second and a pause of half a second after about ten: the rhythm of slow speech.
     """
     random = np.random.default_rng(seed)
     total = int(seconds * SAMPLE_HZ)
@@ -141,4 +144,7 @@ def _syllable(random: np.random.Generator) -> NDArray[np.float64]:
         loudness = sum(np.exp(-(((harmonic * 120 - formant) / 180) ** 2)) for formant in formants)
         voiced += loudness / harmonic**0.3 * np.sin(harmonic * phase)
     hiss = random.normal(0, 0.4, length) * (time < 0.04)
-    return (voiced + hiss) * np.sin(np.pi * np.clip(time / time[-1], 0, 1)).clip(0) ** 0.7
+    shaped: NDArray[np.float64] = (voiced + hiss) * np.sin(np.pi * np.clip(time / time[-1], 0, 1)).clip(
+        0
+    ) ** 0.7
+    return shaped

@@ -50,9 +50,15 @@ class Recording:
 
 
 def video(width: int, height: int, bits_per_s: int, seed: int) -> Recording:
-    """Return the lecture's picture as VP8 at `FRAMES_PER_S` and a constant rate, from the cache if it is there."""
+    """Return the lecture's picture as VP8 at a constant rate, from the cache if it is there.
+
+    Raises:
+        MisuseError: a side is no multiple of 16, or the rate is under 50 kbit/s.
+    """
     if width % 16 or height % 16 or bits_per_s < 50_000:
-        raise MisuseError(f"a picture needs sides in multiples of 16 and 50 kbit/s, got {width}x{height} at {bits_per_s}")
+        raise MisuseError(
+            f"a picture needs sides in multiples of 16 and 50 kbit/s, got {width}x{height} at {bits_per_s}"
+        )
     key = f"vp8-{width}x{height}-{bits_per_s}-{seed}"
     units = _cached(key, lambda: _encode_video(width, height, bits_per_s, seed))
     return Recording(units, VIDEO_HZ // FRAMES_PER_S, VIDEO_HZ)
@@ -78,7 +84,7 @@ def _encode_video(width: int, height: int, bits_per_s: int, seed: int) -> Iterat
         "minrate": str(bits_per_s),
         "maxrate": str(bits_per_s),
         "bufsize": str(bits_per_s // 2),
-        # A whole picture may weigh six ordinary ones: what video calls allow, so that a line's queue survives it.
+        # A whole picture may weigh six ordinary ones, so that a line's queue survives it; calls do the same.
         "max-intra-rate": "600",
         "undershoot-pct": "5",
         "overshoot-pct": "5",
@@ -101,7 +107,9 @@ def _encode_audio(seed: int) -> Iterator[bytes]:
     sound = speech(LOOP_S, seed)
     samples = int(AUDIO_UNIT_S * SAMPLE_HZ)
     for start in range(0, len(sound), samples):
-        frame = av.AudioFrame.from_ndarray(sound[start : start + samples].reshape(1, -1), format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            sound[start : start + samples].reshape(1, -1), format="s16", layout="mono"
+        )
         frame.sample_rate = SAMPLE_HZ
         frame.pts = start
         yield from (bytes(packet) for packet in codec.encode(frame))

@@ -6,6 +6,7 @@ Descriptions travel outside the network under test, by the caller's hands.
 
 import asyncio
 import re
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ class Side:
     def __init__(self, address: str, picture: Recording, sound: Recording, sent: Path, got: Path) -> None:
         keep_undecoded()
         # Only the address under test may carry the class, whatever else the machine has.
-        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [address]
+        aioice.ice.get_host_addresses = partial(_only, address)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._tracks = [RecordedTrack("audio", sound), RecordedTrack("video", picture)]
         self._sent, self._got = TraceWriter(sent), TraceWriter(got)
@@ -95,3 +96,7 @@ class Side:
         await self._peer.close()
         with self._sent, self._got:
             pass
+
+
+def _only(address: str, use_ipv4: bool, use_ipv6: bool) -> list[str]:  # noqa: ARG001  # aioice's signature
+    return [address]

@@ -27,13 +27,13 @@ def keep_undecoded() -> None:
 
 def _swallow(
     loop: asyncio.AbstractEventLoop,
-    arrived: "queue.Queue[Any]",
-    shown: "asyncio.Queue[Any]",
-    _error: threading.Event,
+    input_q: "queue.Queue[Any]",
+    output_q: "asyncio.Queue[Any]",
+    decode_error: threading.Event,  # noqa: ARG001  # the signature is aiortc's
 ) -> None:
-    while arrived.get() is not None:
+    while input_q.get() is not None:
         pass
-    asyncio.run_coroutine_threadsafe(shown.put(None), loop)
+    asyncio.run_coroutine_threadsafe(output_q.put(None), loop)
 
 
 def tap_senders(senders: list[RTCRtpSender], trace: TraceWriter) -> None:
@@ -67,7 +67,9 @@ def _payload_start(data: bytes) -> int:
     return start
 
 
-def tap_receiver(receiver: RTCRtpReceiver, kind: str, retransmission_types: set[int], trace: TraceWriter) -> None:
+def tap_receiver(
+    receiver: RTCRtpReceiver, kind: str, retransmission_types: set[int], trace: TraceWriter
+) -> None:
     """Note what one receiver gets from now on; `retransmission_types` are the payload types of RFC 4588."""
     handle = receiver._handle_rtp_packet  # noqa: SLF001
     medium = _MEDIA[kind]

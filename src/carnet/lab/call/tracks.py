@@ -1,6 +1,7 @@
 """A recording as a track of a WebRTC call: encoded units leave at their time, whatever happened before."""
 
 import asyncio
+from typing import Any
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -23,7 +24,7 @@ class RecordedTrack(MediaStreamTrack):
         """Send the first unit at `at_s`, and each following one a unit's duration later."""
         self._begin.set_result(at_s)
 
-    async def recv(self) -> Packet:
+    async def recv(self) -> "Packet[Any]":
         """Return the next encoded unit when its time has come; late callers get it at once."""
         if self.readyState != "live":
             raise MediaStreamError

@@ -1,7 +1,7 @@
 """Charts as inline SVG.  Pure: values in, markup out; colours come from the page's style sheet by class.
 
-Two kinds are all a report needs: `curves` (lines over one pair of axes) and `rows` (one band of bars for each
-tunnel over a common time axis).
+Three kinds are all a report needs: `curves` (lines over one pair of axes), `rows` (one band of bars for each
+tunnel over a common time axis) and `levels` (one bar for each tunnel).
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,11 @@ WIDTH: Final = 560
 _LEFT: Final = 46
 _RIGHT: Final = 12
 _TOP: Final = 10
-_BOTTOM: Final = 34
-_NAME: Final = 124
+_CAPTION: Final = 14
+"""Room above a plot for what its upright axis shows."""
+_BOTTOM: Final = 36
+_HEIGHT: Final = 252
+_NAME: Final = 136
 """Room for a row's name."""
 _ROW: Final = 34
 
@@ -42,9 +45,18 @@ class Row:
     """One band: its name, what stands at its end, and for each step the bars stacked there."""
 
     name: str
-    style: str
     note: str
     steps: Sequence[Sequence[Bar]]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One horizontal bar: a style class, a name, its length, and what it says."""
+
+    style: str
+    name: str
+    value: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,100 +75,115 @@ class Axis:
 
 
 def nice_axis(title: str, most: float, least: float = 0.0) -> Axis:
-    """Return an axis to at least `most` with three to six round marks."""
+    """Return an axis from `least` to at least `most` with three to six round marks."""
     span = max(most - least, 1e-9)
-    power = 10.0 ** len(str(int(span)))
-    while power > span / 2:
+    power = 10.0 ** (len(str(int(span))) + 1)
+    while power > span:
         power /= 10
-    step = next(power * times for times in (1, 2, 2.5, 5, 10, 20) if span / (power * times) <= 5)
-    count = int(-(-span // step))
+    step = next(power * times for times in (0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10) if span / (power * times) <= 5)
+    count = max(1, int(-(-span // step)))
     return Axis(title, least, least + count * step, [least + step * mark for mark in range(count + 1)])
+
+
+def box(
+    style: str, x: float, y: float, width: float, height: float, *, radius: float = 0.0, tip: str = ""
+) -> str:
+    """Return a filled rectangle, with a tip for the pointer if there is one."""
+    round_ = f' rx="{radius:g}"' if radius else ""
+    size = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}"{round_}'
+    inside = f"<title>{escape(tip)}</title>" if tip else ""
+    return f'<rect class="{escape(style)}" {size}>{inside}</rect>'
+
+
+def text(style: str, x: float, y: float, said: str, more: str = "") -> str:
+    """Return a line of text starting at x, y; `more` are further attributes."""
+    return f'<text class="{escape(style)}" x="{x:.1f}" y="{y:.1f}" {more}>{escape(said)}</text>'
+
+
+def _line(style: str, start: tuple[float, float], end: tuple[float, float], tip: str = "") -> str:
+    ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
+    inside = f"<title>{escape(tip)}</title>" if tip else ""
+    return f'<line class="{style}" {ends}>{inside}</line>'
+
+
+_END: Final = 'text-anchor="end"'
+_MIDDLE: Final = 'text-anchor="middle"'
 
 
 def curves(lines: Sequence[Curve], x: Axis, y: Axis, limit: tuple[float, str] | None = None) -> str:
     """Return lines over axes; `limit` is a value of x to mark, and its name."""
-    height = 250
-    inner_w, inner_h = WIDTH - _LEFT - _RIGHT, height - _TOP - _BOTTOM
-    parts = [_open(height)]
+    wide, tall = WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _CAPTION - _BOTTOM
+    top = _TOP + _CAPTION
+    floor = top + tall
+
+    def at(a: float, b: float) -> tuple[float, float]:
+        return _LEFT + wide * x.place(a), top + tall * (1 - y.place(b))
+
+    parts = [_open(_HEIGHT)]
     for mark in y.marks:
-        top = _TOP + inner_h * (1 - y.place(mark))
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{top:.1f}" y2="{top:.1f}"/>')
-        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{top + 4:.1f}" text-anchor="end">{mark:g}</text>')
-    for mark in x.marks:
-        left = _LEFT + inner_w * x.place(mark)
-        parts.append(f'<text class="tick" x="{left:.1f}" y="{height - 18}" text-anchor="middle">{mark:g}</text>')
-    parts.append(f'<text class="tick" x="{WIDTH - _RIGHT}" y="{height - 4}" text-anchor="end">{escape(x.title)}</text>')
-    parts.append(f'<text class="tick" x="{_LEFT + 4}" y="{_TOP + 10}">{escape(y.title)}</text>')
+        height = at(x.least, mark)[1]
+        parts.append(_line("grid", (_LEFT, height), (WIDTH - _RIGHT, height)))
+        parts.append(text("tick", _LEFT - 6, height + 4, f"{mark:g}", _END))
+    parts += [text("tick", at(mark, y.least)[0], floor + 16, f"{mark:g}", _MIDDLE) for mark in x.marks]
+    parts.append(text("tick", WIDTH - _RIGHT, floor + 32, x.title, _END))
+    parts.append(text("tick", 0, _TOP + 2, y.title))
     if limit is not None:
-        left = _LEFT + inner_w * x.place(limit[0])
-        parts.append(f'<line class="limit" x1="{left:.1f}" x2="{left:.1f}" y1="{_TOP}" y2="{_TOP + inner_h}"/>')
-        parts.append(
-            f'<text class="tick" x="{left - 5:.1f}" y="{_TOP + inner_h - 6}" text-anchor="end">{escape(limit[1])}</text>'
-        )
+        left = at(limit[0], y.least)[0]
+        parts.append(_line("limit", (left, top), (left, floor)))
+        parts.append(text("tick", left + 6, floor - 8, limit[1]))
     for line in lines:
-        points = " ".join(
-            f"{_LEFT + inner_w * x.place(a):.1f},{_TOP + inner_h * (1 - y.place(b)):.1f}" for a, b in line.points
-        )
-        parts.append(f'<polyline class="line {line.style}" points="{points}"><title>{escape(line.name)}</title></polyline>')
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in (at(*point) for point in line.points))
+        name = f"<title>{escape(line.name)}</title>"
+        parts.append(f'<polyline class="line {line.style}" points="{points}">{name}</polyline>')
     return "".join([*parts, "</svg>"])
 
 
 def rows(bands: Sequence[Row], seconds: float, moments: Sequence[tuple[float, str]] = ()) -> str:
     """Return a band of bars for each row over `seconds`; `moments` are times to mark, with what happened."""
-    height = _TOP + len(bands) * _ROW + _BOTTOM
-    right = 74
-    inner = WIDTH - _NAME - right
-    parts = [_open(height)]
+    bottom = _TOP + len(bands) * _ROW
+    wide = WIDTH - _NAME - 76
+    parts = [_open(bottom + _BOTTOM)]
     for number, band in enumerate(bands):
         base = _TOP + number * _ROW + _ROW - 8
-        parts.append(f'<text class="name" x="0" y="{base - 6}">{escape(band.name)}</text>')
-        parts.append(f'<line class="grid" x1="{_NAME}" x2="{_NAME + inner}" y1="{base}" y2="{base}"/>')
-        parts.append(f'<text class="note" x="{WIDTH}" y="{base - 6}" text-anchor="end">{escape(band.note)}</text>')
-        parts += _bars(band, base, inner)
-    axis = nice_axis("seconds", seconds)
-    bottom = _TOP + len(bands) * _ROW
-    for mark in (mark for mark in axis.marks if mark <= seconds):
-        left = _NAME + inner * mark / seconds
-        parts.append(f'<text class="tick" x="{left:.1f}" y="{bottom + 14}" text-anchor="middle">{mark:g}</text>')
+        parts.append(text("name", 0, base - 5, band.name))
+        parts.append(_line("grid", (_NAME, base), (_NAME + wide, base)))
+        parts.append(text("note", WIDTH, base - 5, band.note, _END))
+        parts += _bars(band, base, wide)
+    for mark in (mark for mark in nice_axis("", seconds).marks if mark <= seconds):
+        parts.append(text("tick", _NAME + wide * mark / seconds, bottom + 14, f"{mark:g}", _MIDDLE))
     for at_s, what in moments:
-        left = _NAME + inner * at_s / seconds
-        parts.append(
-            f'<line class="limit" x1="{left:.1f}" x2="{left:.1f}" y1="{_TOP}" y2="{bottom}"><title>{escape(what)}</title></line>'
-        )
-    parts.append(f'<text class="tick" x="{_NAME + inner}" y="{bottom + 28}" text-anchor="end">seconds of the class</text>')
+        left = _NAME + wide * at_s / seconds
+        parts.append(_line("limit", (left, _TOP), (left, bottom), what))
+    parts.append(text("tick", _NAME + wide, bottom + 30, "seconds of the class", _END))
     return "".join([*parts, "</svg>"])
 
 
-def _bars(band: Row, base: float, inner: float) -> list[str]:
-    tall, wide = _ROW - 12, inner / max(len(band.steps), 1)
+def _bars(band: Row, base: float, wide: float) -> list[str]:
+    tall, step_wide = _ROW - 12, wide / max(len(band.steps), 1)
     parts: list[str] = []
     for step, stacked in enumerate(band.steps):
         foot = base
         for bar in stacked:
-            size = tall * min(max(bar.height, 0.0), 1.0)
-            if size <= 0:
+            if bar.height <= 0:
                 continue
-            size = max(size, 1.2)
+            # However little it is, it must be seen.
+            size = max(tall * min(bar.height, 1.0), 1.2)
             foot -= size
-            parts.append(
-                f'<rect class="bar {bar.style}" x="{_NAME + step * wide + 0.5:.2f}" y="{foot:.2f}" width="{max(wide - 1, 0.5):.2f}"'
-                f' height="{size:.2f}"><title>{escape(bar.tip)}</title></rect>'
-            )
+            left = _NAME + step * step_wide + 0.5
+            parts.append(box(f"bar {bar.style}", left, foot, max(step_wide - 1, 0.5), size, tip=bar.tip))
     return parts
 
 
-def levels(entries: Sequence[tuple[str, str, float, str]], most: float) -> str:
-    """Return one horizontal bar for each entry: style class, name, value, and the value in words."""
-    height = len(entries) * 28 + 6
-    right = 150
-    inner = WIDTH - _NAME - right
-    parts = [_open(height)]
-    for number, (style, name, value, said) in enumerate(entries):
+def levels(entries: Sequence[Level], most: float) -> str:
+    """Return one horizontal bar for each entry, the longest at `most`."""
+    wide = WIDTH - _NAME - 200
+    parts = [_open(len(entries) * 28 + 6)]
+    for number, entry in enumerate(entries):
         top = 4 + number * 28
-        size = inner * min(max(value, 0.0) / most, 1.0) if most > 0 else 0.0
-        parts.append(f'<text class="name" x="0" y="{top + 15}">{escape(name)}</text>')
-        parts.append(f'<rect class="bar {style}" rx="2" x="{_NAME}" y="{top + 3}" width="{max(size, 1.5):.1f}" height="15"/>')
-        parts.append(f'<text class="note" x="{_NAME + size + 8:.1f}" y="{top + 15}">{escape(said)}</text>')
+        size = wide * min(max(entry.value, 0.0) / most, 1.0) if most > 0 else 0.0
+        parts.append(text("name", 0, top + 15, entry.name))
+        parts.append(box(f"bar {entry.style}", _NAME, top + 3, max(size, 1.5), 15, radius=2))
+        parts.append(text("note", _NAME + size + 8, top + 15, entry.said))
     return "".join([*parts, "</svg>"])
 
 

@@ -1,20 +1,19 @@
-"""The words and numbers of a report, said the same way on the page, in the picture and on the terminal.  Pure."""
+"""The words and numbers of a report, the same on the page, in the picture and on the terminal.  Pure."""
 
 from carnet.lab.result import Direction, Evening, Result
-from carnet.lab.score import DEADLINE_S
 
 OURS = "carnet"
+NOTHING = "-"
 
 
 def headline(evening: Evening) -> str:
     """Return the one sentence a student reads: frames too late with carnet, and without."""
     ours = _down(evening, OURS)
     bare = _down(evening, "direct")
-    if ours is None and bare is None:
-        return "No class was held without or with carnet: see below why."
     if ours is None:
-        assert bare is not None
-        return f"Without a tunnel, {_of(bare)} picture frames came too late."
+        return (
+            f"Without a tunnel, {_of(bare)} picture frames came too late." if bare else "No class was held."
+        )
     if bare is None:
         return f"With carnet, {_of(ours)} picture frames came too late."
     return f"With carnet, {_of(ours)} picture frames came too late; without it, {_of(bare)}."
@@ -31,7 +30,7 @@ def _of(direction: Direction) -> str:
 def share(part: int, whole: int) -> str:
     """Return a share in per cent; nothing is 0, and next to nothing is not."""
     if whole == 0:
-        return "–"
+        return NOTHING
     percent = 100 * part / whole
     if percent == 0:
         return "0 %"
@@ -45,28 +44,37 @@ def milliseconds(seconds: float) -> str:
 
 def cost(direction: Direction) -> str:
     """Return octets on the wire per useful octet."""
-    return f"{direction.per_useful:.2f}" if direction.per_useful is not None else "–"
+    return f"{direction.per_useful:.2f}" if direction.per_useful is not None else NOTHING
+
+
+def rate(result: Result) -> str:
+    """Return the rate of a download."""
+    return f"{result.download.bits_per_s / 1e6:.1f} Mbit/s" if result.download is not None else NOTHING
+
+
+def fetched(result: Result) -> str:
+    """Return how much of a download came before it was stopped."""
+    got = result.download
+    return f"{100 * got.octets / got.size:.0f} %" if got is not None else NOTHING
 
 
 def download(result: Result) -> str:
     """Return the rate of a download, and how far it came if it did not end."""
     got = result.download
-    if got is None:
-        return "–"
-    rate = f"{got.bits_per_s / 1e6:.2f} Mbit/s"
-    return rate if got.octets >= got.size else f"{rate} ({100 * got.octets / got.size:.0f} %)"
+    ended = got is None or got.octets >= got.size
+    return rate(result) if ended else f"{rate(result)} ({fetched(result)})"
 
 
 COLUMNS = (
-    f"frames late ({DEADLINE_S * 1000:.0f} ms)",
+    "frames late",
     "packets lost",
     "sound late",
-    "sound (MOS)",
+    "sound MOS",
     "picture still",
     "delay p50",
     "delay p95",
     "delay p99",
-    "bytes per useful byte",
+    "bytes/useful",
 )
 
 

@@ -1,4 +1,4 @@
-"""What a stock VPN's campus end needs besides the VPN: forwarding, and the student's address hidden behind its own.
+"""What a stock VPN's campus end needs besides the VPN: to forward, and to put its address for the student's.
 
 The same for every peer we compare with, and no more than their own manuals ask for.
 """

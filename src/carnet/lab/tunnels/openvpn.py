@@ -27,7 +27,17 @@ class OpenVpn:
         key = stage.hosts.folder / "openvpn.key"
         await stage.run(campus, "openvpn", "--genkey", "secret", str(key))
         await gateway.forward(stage, _INTERFACE)
-        mine = ("openvpn", "--dev", _INTERFACE, "--dev-type", "tun", "--proto", "udp", "--secret", str(key))
+        mine: tuple[str, ...] = (
+            "openvpn",
+            "--dev",
+            _INTERFACE,
+            "--dev-type",
+            "tun",
+            "--proto",
+            "udp",
+            "--secret",
+            str(key),
+        )
         # AES-256-CBC with HMAC is what a static key allows; the per-packet cost is a few octets above GCM's.
         mine = (*mine, "--cipher", "AES-256-CBC", "--auth", "SHA256", "--ping", "10", "--port", str(_PORT))
         gate = await stage.start(campus, *mine, "--float", "--ifconfig", _CAMPUS, _STUDENT)

@@ -34,7 +34,9 @@ class WireGuard:
         """Start both ends and route the classroom into the tunnel."""
         campus, student = stage.world.only("campus").name, stage.world.only("student").name
         if shutil.which("wireguard-go") is None or shutil.which("wg") is None:
-            raise WorldError("needs `wireguard-go` and `wg`: install the packages wireguard-go and wireguard-tools")
+            raise WorldError(
+                "needs `wireguard-go` and `wg`: install the packages wireguard-go and wireguard-tools"
+            )
         ours, theirs = new_wireguard_key(), new_wireguard_key()
         endpoint = await self._endpoint(stage, wireguard_public(ours))
         await gateway.forward(stage, _INTERFACE)
@@ -64,7 +66,7 @@ class WireGuardByRelay(WireGuard):
     """The student's endpoint is the relay that a well-informed person would choose."""
 
     name = "wireguard-relay"
-    title = "WireGuard, best relay"
+    title = "WireGuard by relay"
 
     async def _endpoint(self, stage: Stage, campus_key: bytes) -> str:
         relay = stage.world.best_relay()
@@ -79,7 +81,9 @@ class WireGuardByRelay(WireGuard):
 async def start_relay(stage: Stage, host: str, directory_file: Path) -> Program:
     """Start our relay on a host and return once it serves."""
     listen = f"{stage.address(host)}:{RELAY_PORT}"
-    relay = await stage.start(host, *command.carnet("relay", "run", "--directory", str(directory_file), "--listen", listen))
+    relay = await stage.start(
+        host, *command.carnet("relay", "run", "--directory", str(directory_file), "--listen", listen)
+    )
     await relay.line("ready relay", command.READY_S)
     return relay
 
@@ -111,6 +115,6 @@ async def _end(stage: Stage, host: str, address: str, configuration: str) -> Non
     file.write_text(configuration, "utf-8")
     await stage.start(host, "wireguard-go", "-f", _INTERFACE)
     # The daemon makes its socket a moment after it starts; `wg` needs both.
-    wait = f"for _ in $(seq 100); do wg show {_INTERFACE} >/dev/null 2>&1 && exec wg setconf {_INTERFACE} {file}; sleep 0.05; done; exit 1"
-    await stage.run(host, "sh", "-c", wait)
+    configure = f"for _ in $(seq 100); do wg setconf {_INTERFACE} {file} && exit 0; sleep 0.05; done; exit 1"
+    await stage.run(host, "sh", "-c", configure)
     await gateway.address(stage, host, _INTERFACE, address, _MTU_BYTES)

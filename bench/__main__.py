@@ -1,0 +1,34 @@
+"""All figures: `python -m bench [--json FILE] [--rounds N] [NAME ...]`."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import campus, relay, tunnel
+from bench.result import Result, append, show
+
+BENCHES: dict[str, Callable[[int], list[Result]]] = {
+    "tunnel": tunnel.run,
+    "relay": relay.run,
+    "campus": campus.run,
+}
+
+
+def main() -> None:
+    """Run what is named, or everything, and print each as it is done."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which; all when none is named")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each, alternating (default 5)")
+    arguments = parser.parse_args()
+    if arguments.json:
+        arguments.json.unlink(missing_ok=True)
+    for name in arguments.names or BENCHES:
+        results = BENCHES[name](arguments.rounds)
+        show(results)
+        if arguments.json:
+            append(results, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
