@@ -68,12 +68,7 @@ impl Sender {
         for datagram in train.chunks_exact_mut(size) {
             datagram[0] = 4;
         }
-        Ok(Self {
-            to,
-            size,
-            sockets,
-            train,
-        })
+        Ok(Self { to, size, sockets, train })
     }
 
     fn run(&self, gso: bool, time: Duration) -> Fallible<()> {
@@ -82,11 +77,7 @@ impl Sender {
         let start = Instant::now();
         while start.elapsed() < time {
             for flow in &self.sockets {
-                let sent = if gso {
-                    self.send_train(flow)
-                } else {
-                    self.send_singly(&flow.0)
-                };
+                let sent = if gso { self.send_train(flow) } else { self.send_singly(&flow.0) };
                 match sent {
                     Ok(()) => {}
                     // The far side may not be up yet, or its queue is full: that is its loss.
@@ -140,10 +131,7 @@ impl Sender {
 
 fn is_passing(error: &io::Error) -> bool {
     let full = error.raw_os_error() == Some(libc::ENOBUFS);
-    full || matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock
-    )
+    full || matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock)
 }
 
 fn sink(listen: &str, time: Duration) -> Fallible<()> {
@@ -191,11 +179,7 @@ fn drain(socket: &UdpSocket, state: &UdpSocketState, buffers: &mut [u8]) -> io::
 }
 
 /// Take some of what waits; return how many datagrams and octets it was.
-fn receive(
-    socket: &UdpSocket,
-    state: &UdpSocketState,
-    buffers: &mut [u8],
-) -> io::Result<(u64, u64)> {
+fn receive(socket: &UdpSocket, state: &UdpSocketState, buffers: &mut [u8]) -> io::Result<(u64, u64)> {
     let mut metas = [RecvMeta::default(); TAKEN];
     let mut chunks = buffers.chunks_exact_mut(BUFFER_BYTES);
     let mut slices: [IoSliceMut<'_>; TAKEN] =
