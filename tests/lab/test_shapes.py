@@ -1,6 +1,5 @@
 """Packet shapes: generated ones have the recorded figures, recorded ones are what the file says."""
 
-import os
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,7 @@ from carnet.lab.shapes import LEAST_BYTES, MOST_BYTES, Packet, generated, record
 
 TABLE = "time_ms,direction,udp_payload_bytes\n0.0,down,161\n10.0,up,40\n20.0,down,5\n40.0,down,2000\n"
 
-RECORDINGS = os.environ.get("CARNET_LAB_RECORDINGS", "")
+RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "traffic"
 """A directory of recordings to check the tables against, where there is one."""
 
 
@@ -77,8 +76,8 @@ def test_any_text_is_a_recording_or_a_misuse(text: str) -> None:
         recorded("time_ms,direction,udp_payload_bytes\n" + text, "down", 1.0)
 
 
-@pytest.mark.skipif(not RECORDINGS, reason="CARNET_LAB_RECORDINGS names no directory of recordings")
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings in ../shared/traffic beside this checkout")
 @pytest.mark.parametrize("direction", ["down", "up"])
 def test_real_recordings_are_read_to_their_end(direction: str) -> None:
-    for path in Path(RECORDINGS).glob("*.csv"):
+    for path in RECORDINGS.glob("*.csv"):
         assert len(recorded(path.read_text("utf-8"), direction, 59.0)) > 1000

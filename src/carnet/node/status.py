@@ -57,6 +57,8 @@ class JoinStatus(msgspec.Struct, frozen=True, kw_only=True):
     directory_version: int
     connected: bool
     handshake_age_s: float
+    probe_s: float
+    """Pause between probes: short while a class runs."""
     sent_bytes: int
     received_bytes: int
     overhead: float
@@ -94,6 +96,7 @@ def snapshot(
         directory_version=directory.version,
         connected=any(path.alive for path in paths) or (math.isfinite(age_s) and not _frames(reading)),
         handshake_age_s=age_s if math.isfinite(age_s) else -1.0,
+        probe_s=judge.probe_s,
         sent_bytes=inside.sent_bytes,
         received_bytes=inside.received_bytes,
         overhead=outer / inner - 1 if inner else 0.0,
