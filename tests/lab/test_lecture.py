@@ -24,11 +24,21 @@ def test_the_picture_moves_and_repeats_itself_for_the_same_seed() -> None:
     assert changed > 0.01
 
 
-def test_a_new_slide_is_pushed_in() -> None:
+def test_slides_move_in_at_a_steady_pace() -> None:
     picture = lecture.Picture(320, 176, 1)
-    standing, pushed = 25, round((lecture.SLIDE_S - lecture.PUSH_S / 2) * lecture.FRAMES_PER_S)
-    still = (picture.frame(standing) != picture.frame(standing + 1)).mean()
-    assert (picture.frame(standing) != picture.frame(pushed)).mean() > 2 * still
+    # Between the timer at the top and the teacher at the bottom nothing but the slides moves.
+    for index in (0, 100, 700):
+        now, following = (picture.frame(at)[24:40, 120:200] for at in (index, index + 1))
+        assert np.array_equal(now[:, 2:], following[:, :-2])
+    assert not np.array_equal(picture.frame(0)[24:40], picture.frame(161)[24:40]), "another slide by then"
+
+
+def test_the_picture_costs_about_the_same_every_second() -> None:
+    sizes = [len(unit) for unit in media.video(320, 176, 150_000, seed=1).units]
+    seconds = [
+        8 * sum(sizes[at : at + lecture.FRAMES_PER_S]) for at in range(0, len(sizes), lecture.FRAMES_PER_S)
+    ]
+    assert max(seconds) < 1.35 * 150_000
 
 
 def test_the_sound_has_syllables_and_pauses() -> None:

@@ -17,7 +17,7 @@ TRAFFIC: Final = "CARNET_LAB_TRAFFIC"
 """Environment variable: path of a recording (.csv) to replay instead of a generated shape."""
 
 # What calls do too: a rate buys so many pixels, from the best that it reaches.
-_PICTURES: Final = ((500_000, (1280, 720)), (250_000, (640, 352)), (0, (320, 176)))
+_PICTURES: Final = ((1_000_000, (1280, 720)), (500_000, (960, 544)), (250_000, (640, 352)), (0, (320, 176)))
 _ENCODING_S: Final = 90.0
 """Patience with the first run, which encodes the lecture."""
 

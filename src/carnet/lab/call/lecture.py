@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 FRAMES_PER_S: Final = 25
 SAMPLE_HZ: Final = 48_000
-SLIDE_S: Final = 6.0
-"""Seconds a slide stays, of which the last `PUSH_S` are spent pushing in the next one."""
-PUSH_S: Final = 0.8
+SLIDE_S: Final = 6.4
+"""Seconds until the next slide has moved in.  Slides never stop moving: a picture that costs the same all the
+time is what lets an encoder keep a line's rate from second to second, as those of calls do."""
 
 Plane = NDArray[np.uint8]
 
@@ -29,14 +29,14 @@ class Picture:
     def __init__(self, width: int, height: int, seed: int) -> None:
         self._width, self._height = width, height
         random = np.random.default_rng(seed)
-        self._slides = [_slide(width, height, random) for _ in range(_SLIDES)]
+        self._slides = np.concatenate([_slide(width, height, random) for _ in range(_SLIDES)], axis=1)
         # Noise that never repeats within a second: film grain is what keeps an encoder honest about rate.
         self._grain = random.normal(0, 6, size=(FRAMES_PER_S, height // 4, width // 4))
 
     def frame(self, index: int) -> NDArray[np.uint8]:
         """Return frame `index` (>= 0) as the (height * 3 / 2, width) array of a yuv420p frame."""
         seconds = index / FRAMES_PER_S
-        luma = self._pushed(seconds)
+        luma = self._moved(index)
         self._draw_teacher(luma, index)
         self._draw_timer(luma, seconds)
         self._draw_pointer(luma, seconds)
@@ -44,15 +44,13 @@ class Picture:
         tint[: self._height // 4] = 122
         return np.concatenate((luma, tint))
 
-    def _pushed(self, seconds: float) -> Plane:
-        number, into = divmod(seconds, SLIDE_S)
-        now = self._slides[int(number) % _SLIDES]
-        left = SLIDE_S - into
-        if left >= PUSH_S:
-            return now.copy()
-        following = self._slides[(int(number) + 1) % _SLIDES]
-        column = int(self._width * (1 - left / PUSH_S))
-        return np.concatenate((now[:, column:], following[:, :column]), axis=1)
+    def _moved(self, index: int) -> Plane:
+        # A whole number of pairs of pixels a frame, as a scroll is: anything else blurs.
+        step = max(2, round(self._width / (SLIDE_S * FRAMES_PER_S) / 2) * 2)
+        column = index * step % self._slides.shape[1]
+        seen = self._slides[:, column : column + self._width]
+        missing = self._width - seen.shape[1]
+        return np.concatenate((seen, self._slides[:, :missing]), axis=1)
 
     def _draw_teacher(self, luma: Plane, index: int) -> None:
         height, width = self._height // 4, self._width // 4
