@@ -5,25 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-_CHANGES: Final = [
-    "truncate",
-    "ftruncate",
-    "mkdir",
-    "mkdirat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "mknod",
-    "mknodat",
-    "unlink",
-    "unlinkat",
-    "memfd_create",
-]
-_OPENS: Final = ["open", "openat", "openat2", "creat"]
+_OPENS: Final = ("open", "openat", "openat2", "creat")
+_RENAMES: Final = ("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat")
+_MAKES: Final = ("mkdir", "mkdirat", "mknod", "mknodat", "memfd_create")
+_CHANGES: Final = (*_RENAMES, *_MAKES, "truncate", "ftruncate", "unlink", "unlinkat")
 TRACED: Final = ",".join(_OPENS + _CHANGES)
 """System calls that make, change or remove a file."""
 

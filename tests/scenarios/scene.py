@@ -260,6 +260,11 @@ class Scene:
         """Return the names of the ways that answer."""
         return {path["name"] for path in self.status()["paths"] if path["alive"]}
 
+    def mtu_of(self, name: str) -> int:
+        """Return the largest packet that fits a way, as the student's end found."""
+        (found,) = (path["mtu_bytes"] for path in self.status()["paths"] if path["name"] == name)
+        return int(found)
+
     def until(self, true: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait for the world to become as it must; fail when patience ends."""
         deadline = time.monotonic() + patience_s
