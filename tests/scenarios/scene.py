@@ -214,7 +214,7 @@ class Scene:
             store.add_relay(entry, int(time.time()))
             self.directory.write_bytes(store.directory()[1])
 
-    def issue(self, student: str, lifetime_s: int = 86_400) -> Path:
+    def issue(self, student: str, lifetime_s: int = 30 * 86_400) -> Path:
         """Issue a pass; return its file.  What `carnet pass issue` does."""
         paper = self.home / f"{student}.pass"
         with Store(self.campus) as store, store.issuing(student, int(time.time()), lifetime_s) as file:

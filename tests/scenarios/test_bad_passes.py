@@ -127,9 +127,9 @@ def test_a_directory_rolled_back_is_noticed(small: Scene) -> None:
     small.add_relay("one")
     late = small.issue("late")
     small.stop(small.join(late))
-    # The earlier pass brings the earlier directory; the machine remembers the later one, with the relay in it.
-    words = ("join", str(early), "--interface", INTERFACE)
-    join = small.do(small.stage.start("student", *small.argv("student", *words)))
+    # The earlier pass brings the earlier directory; the machine remembers the later one, which has a relay.
+    argv = small.argv("student", "join", str(early), "--interface", INTERFACE)
+    join = small.do(small.stage.start("student", *argv))
     assert small.ready(join, "ready joined").endswith("paths 2")
     assert small.status()["directory_version"] == 2
     small.stop(join)

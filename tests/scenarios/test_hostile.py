@@ -93,7 +93,7 @@ def test_what_a_stranger_throws_harms_no_class(on: Class, host: str, port: int) 
         flow.let_pass(2.0)
         unharmed(on, flow, since)
         # Whoever throws hears nothing, not even that somebody listens.
-        one.setblocking(False)
+        one.settimeout(0)
         with pytest.raises(BlockingIOError):
             one.recv(2048)
 
