@@ -75,10 +75,15 @@ def choose(estimates: Sequence[PathEstimate], before: Choice, now: float, config
         return replace(before, path=quicker, since=now, rival=None)
     if best == before.path or alive[before.path] - feared[best] < config.better_by:
         return replace(before, rival=None)
-    if before.rival != best:
-        before = replace(before, rival=best, rival_since=now)
+    return _challenged(before, best, now, config)
+
+
+def _challenged(before: Choice, rival: int, now: float, config: PathConfig) -> Choice:
+    """Return the rival once it has stayed better for a while, else the path in use."""
+    if before.rival != rival:
+        before = replace(before, rival=rival, rival_since=now)
     if now - before.rival_since >= config.hold_s and now - before.since >= config.rest_s:
-        return replace(before, path=best, since=now, rival=None)
+        return replace(before, path=rival, since=now, rival=None)
     return before
 
 
