@@ -35,6 +35,8 @@ from tests.node.programs import CARNET, Program, carnet, eventually
 pytestmark = [needs_root, pytest.mark.root]
 
 BEHIND = f"{LAN}.2"
+# wireguard-go has a socket for each interface name, and all namespaces share the directory of those.
+STOCK = f"wg{os.getpid()}"
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ def test_a_stock_client_by_the_direct_way_and_by_a_relay(school: School) -> None
             with stock_client(text, school.home):
                 eventually(lambda: pings(GATEWAY), 10)
                 assert pings(BEHIND)
-                shown = inside(STUDENT, "wg", "show", "cp-stock", "endpoints").stdout
+                shown = inside(STUDENT, "wg", "show", STOCK, "endpoints").stdout
                 assert (address(RELAYS["first"]) in shown) == bool(way)
 
 
@@ -186,17 +188,17 @@ class StockEnd:
         self._file.write_text("\n".join(kept) + "\n")
 
     def __enter__(self) -> None:
-        inside(self._place, "wireguard-go", "cp-stock")
-        inside(self._place, "wg", "setconf", "cp-stock", str(self._file))
+        inside(self._place, "wireguard-go", STOCK)
+        inside(self._place, "wg", "setconf", STOCK, str(self._file))
         for own in self._own:
-            run("ip", "-n", self._place, "addr", "add", own, "dev", "cp-stock")
-        run("ip", "-n", self._place, "link", "set", "cp-stock", "mtu", "1376", "up")
+            run("ip", "-n", self._place, "addr", "add", own, "dev", STOCK)
+        run("ip", "-n", self._place, "link", "set", STOCK, "mtu", "1376", "up")
         for network in self._routes:
-            run("ip", "-n", self._place, "route", "add", network, "dev", "cp-stock")
+            run("ip", "-n", self._place, "route", "add", network, "dev", STOCK)
 
     def __exit__(self, *_: object) -> None:
-        run("ip", "-n", self._place, "link", "del", "cp-stock", check=False)
-        eventually(lambda: "cp-stock" not in machine(self._place))
+        run("ip", "-n", self._place, "link", "del", STOCK, check=False)
+        eventually(lambda: STOCK not in machine(self._place))
 
 
 def stock_client(text: str, home: Path) -> StockEnd:

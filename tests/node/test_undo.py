@@ -9,7 +9,7 @@ import pytest
 from carnet.errors import GatewayError
 from carnet.node import sysctl, undo
 from carnet.node.undo import MARK, Journal
-from tests.node.places import inside, namespaces, needs_root
+from tests.node.places import inside, namespaces, needs_root, place
 
 CHANGE = """
 import os, signal, sys
@@ -37,7 +37,7 @@ from pathlib import Path
 from carnet.node.undo import Journal
 print(Journal(Path(sys.argv[1])).repair())
 """
-PLACE = "cp-un"
+PLACE = place("un")
 
 
 def settings() -> dict[str, str]:
