@@ -80,9 +80,11 @@ impl Inlet<'_> {
         let lag = meta.timestamp.map_or(Duration::ZERO, lag_of);
         let arrived_us = self.shared.local.micros(now).wrapping_sub(micros(lag));
         let registry = self.shared.registry();
+        // A path to an IPv4 address must know its own datagrams again on a socket for both families.
+        let from = plain(meta.addr);
         while !batch.is_empty() {
             let datagram = batch.split_to(meta.stride.clamp(1, batch.len()));
-            if let Err(loss) = self.take_one(&registry, datagram, meta.addr, arrived_us, now) {
+            if let Err(loss) = self.take_one(&registry, datagram, from, arrived_us, now) {
                 self.shared.counters.lose(loss);
             }
         }
@@ -98,7 +100,7 @@ impl Inlet<'_> {
     ) -> Result<(), Loss> {
         self.shared.counters.work(0, 1);
         classify(&datagram).ok_or(Loss::Malformed)?;
-        let message = match self.shared.limiter.verify_packet(plain(from), Packet::from_bytes(datagram)) {
+        let message = match self.shared.limiter.verify_packet(from, Packet::from_bytes(datagram)) {
             Ok(message) => message,
             Err(TunnResult::WriteToNetwork(cookie)) => {
                 self.sender.push(from, &Packet::from(cookie));

@@ -1,0 +1,36 @@
+"""Everything of a machine that a node may change, so that before and after can be compared."""
+
+from typing import Final
+
+from tests.scenarios.scene import Scene
+
+_LOOKS: Final = (
+    "nft list ruleset",
+    "ip -o -4 address",
+    "ip -o -6 address show scope global",
+    "ip -o -br link",
+    "ip -4 route show table all",
+    "ip -6 route show table all type unicast",
+    "ip rule",
+    "sh -c 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra'",
+    "cat /etc/resolv.conf",
+    "sh -c 'find /run/carnet -type s; true' 2>/dev/null",
+)
+
+
+def look(scene: Scene, host: str) -> dict[str, str]:
+    """Return what there is on a host's machine now, by the command that shows it."""
+    return {words: _said(scene, host, words) for words in _LOOKS} | {"journals": _journals(scene, host)}
+
+
+def _said(scene: Scene, host: str, words: str) -> str:
+    done = scene.run(host, "sh", "-c", words)
+    assert done.returncode == 0, (words, done.stderr)
+    # The one counter in there: how long an address still holds does not matter here.
+    return done.stdout
+
+
+def _journals(scene: Scene, host: str) -> str:
+    """Return the names of the notes a node keeps of what it has still to undo."""
+    folders = [scene.state(host)] + ([scene.campus] if host == "campus" else [])
+    return " ".join(sorted(path.name for folder in folders for path in folder.glob("undo*")))
