@@ -86,6 +86,19 @@ def test_repairing_twice_is_repairing_once(tmp_path: Path) -> None:
     assert conf.read_text() == "nameserver 192.0.2.53\n"
 
 
+@needs_root
+def test_what_another_campus_needs_stays(tmp_path: Path) -> None:
+    journal, conf = tmp_path / "undo", tmp_path / "resolv.conf"
+    conf.write_text("nameserver 192.0.2.53\n")
+    with namespaces(PLACE):
+        before = settings()
+        inside(PLACE, "nft", "add table inet carnet_other")
+        inside(PLACE, sys.executable, "-c", CHANGE, str(journal), str(conf), "end")
+        assert settings()["net.ipv4.ip_forward"] == "1" != before["net.ipv4.ip_forward"]
+        assert "carnet_other" in traces()
+        assert "carnet_cp" not in traces()
+
+
 def test_a_file_somebody_else_wrote_since_is_left_alone(tmp_path: Path) -> None:
     conf, journal = tmp_path / "resolv.conf", Journal(tmp_path / "undo")
     journal.note(kind="file", path=str(conf), was="old\n", link=None)
