@@ -41,7 +41,7 @@ def is_fragment(packet: bytes) -> bool:
     """Return whether an IP packet is a piece of another (RFC 791: MF or offset; RFC 8200: header 44)."""
     if packet[0] >> 4 == 6:
         return packet[6] == 44
-    return struct.unpack_from("!H", packet, 6)[0] & 0x3FFF != 0
+    return int.from_bytes(packet[6:8], "big") & 0x3FFF != 0
 
 
 def _transport(packet: bytes) -> tuple[bytes, bytes]:

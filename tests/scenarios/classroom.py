@@ -25,7 +25,7 @@ _TICK_S: Final = 0.2
 def opened(scene: Scene, host: str = "classroom") -> Iterator[None]:
     """Answer on a host until the end: names and media on UDP, the web on TCP."""
     stop = threading.Event()
-    web = scene.inside(host, lambda: socket.create_server(("", WEB_PORT), backlog=64))
+    web = scene.listener(host, WEB_PORT)
     web.settimeout(_TICK_S)
     work: list[tuple[socket.socket, Callable[[socket.socket, threading.Event], None]]] = [
         (scene.udp(host, NAME_PORT), _names),
@@ -114,7 +114,8 @@ def store(scene: Scene, octets: int, target: tuple[str, int], host: str = "stude
     with scene.tcp(host, target) as connection:
         body = bytes(octets)
         sender = threading.Thread(
-            target=connection.sendall, args=(b"PUT /x HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % octets + body,)
+            target=connection.sendall,
+            args=(b"PUT /x HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % octets + body,),
         )
         sender.start()
         received = bytearray()

@@ -12,9 +12,11 @@ _LOOKS: Final = (
     "ip -4 route show table all",
     "ip -6 route show table all type unicast",
     "ip rule",
-    "sh -c 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra'",
+    "cat /proc/sys/net/ipv4/ip_forward",
+    "cat /proc/sys/net/ipv6/conf/*/forwarding",
+    "cat /proc/sys/net/ipv6/conf/*/accept_ra",
     "cat /etc/resolv.conf",
-    "sh -c 'find /run/carnet -type s; true' 2>/dev/null",
+    "find /run/carnet -type s 2>/dev/null; true",
 )
 
 
@@ -26,7 +28,6 @@ def look(scene: Scene, host: str) -> dict[str, str]:
 def _said(scene: Scene, host: str, words: str) -> str:
     done = scene.run(host, "sh", "-c", words)
     assert done.returncode == 0, (words, done.stderr)
-    # The one counter in there: how long an address still holds does not matter here.
     return done.stdout
 
 

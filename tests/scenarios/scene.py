@@ -82,9 +82,7 @@ class Scene:
 
         def enter() -> None:
             try:
-                with space.open("rb") as handle:
-                    if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), f"cannot enter {space}")
+                _enter(space)
                 results.append(act())
             except BaseException as error:  # noqa: BLE001  re-raised in the caller's thread
                 results.append(error)
@@ -111,6 +109,10 @@ class Scene:
     def tcp(self, host: str, target: tuple[str, int]) -> socket.socket:
         """Connect from a host."""
         return self.inside(host, lambda: socket.create_connection(target, timeout=PATIENCE_S))
+
+    def listener(self, host: str, port: int) -> socket.socket:
+        """Listen on a TCP port of a host."""
+        return self.inside(host, lambda: socket.create_server(("", port), backlog=64))
 
     def link(self, source: str, target: str, **changes: Any) -> None:
         """Change how packets from `source` to `target` fare, from what the world says at its start."""
@@ -250,6 +252,19 @@ class Scene:
         names = [path["name"] for path in self.status()["paths"] if path["carrying"]]
         return names[0] if names else ""
 
+    def received_by(self) -> dict[str, int]:
+        """Return how many octets came in by each way so far."""
+        return {path["name"]: path["received_bytes"] for path in self.status()["paths"]}
+
+    def alive(self) -> set[str]:
+        """Return the names of the ways that answer."""
+        return {path["name"] for path in self.status()["paths"] if path["alive"]}
+
+    def mtu_of(self, name: str) -> int:
+        """Return the largest packet that fits a way, as the student's end found."""
+        (found,) = (path["mtu_bytes"] for path in self.status()["paths"] if path["name"] == name)
+        return int(found)
+
     def until(self, true: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait for the world to become as it must; fail when patience ends."""
         deadline = time.monotonic() + patience_s
@@ -264,6 +279,13 @@ class Scene:
     def pid(self, program: Program) -> int:
         """Return a program's process id; every wrapper of the lab has made way for it."""
         return program._running().pid
+
+
+def _enter(space: Path) -> None:
+    """Move this thread, and nothing else, into a network namespace."""
+    with space.open("rb") as handle:
+        if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter {space}")
 
 
 @contextmanager

@@ -47,7 +47,9 @@ FAR = link("student", "campus", 0.16)
 BY_ONE = link("student", "one", 0.004) + link("one", "campus", 0.004)
 BY_TWO = link("student", "two", 0.008) + link("two", "campus", 0.008)
 ROOM = link("campus", "classroom", 0.001)
-STRANGE = link("stranger", "campus", 0.001) + link("stranger", "one", 0.001) + link("stranger", "student", 0.001)
+STRANGE = (
+    link("stranger", "campus", 0.001) + link("stranger", "one", 0.001) + link("stranger", "student", 0.001)
+)
 
 ALL_WAYS = HOSTS + FAR + BY_ONE + BY_TWO + ROOM + STRANGE
 """Three ways; relay `one` is the quickest, then `two`, then the direct one."""
