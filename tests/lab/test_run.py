@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -143,6 +144,26 @@ def test_carnet_carries_a_class_and_its_download_around_a_loss() -> None:
     assert (result.down.score.frames_missing, result.down.score.packets_lost) == (0, 0)
     assert result.download is not None
     assert result.download.octets == result.download.size
+
+
+@needs_rights
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_lab_told_to_stop_leaves_nothing_running(how: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    command = [sys.executable, "-c", "import sys; from carnet.cli.main import main; sys.exit(main())", "lab"]
+    asked = [str(tmp_path / "small.toml"), "--tunnels", "wireguard", "--seconds", "60"]
+    with subprocess.Popen([*command, *asked], stdout=subprocess.PIPE, text=True) as lab:
+        assert lab.stdout is not None
+        assert any("settling" in line for line in iter(lab.stdout.readline, ""))
+        space = f"carnet-lab-{lab.pid}-student"
+        pids = subprocess.run(
+            ["ip", "netns", "pids", space], capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert len(pids) >= 2, "wireguard-go and one end of the call"
+        lab.send_signal(how)
+        assert lab.wait() == 130
+    assert not Path("/run/netns", space).exists()
+    assert not any(Path("/proc", pid).exists() for pid in pids)
 
 
 def reachable_by(user: str) -> str | None:

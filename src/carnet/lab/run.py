@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -268,5 +269,18 @@ async def _until(at_s: float) -> None:
 
 
 def run(plan: Plan, watch: Watcher) -> Evening:
-    """Run `evening` to its end from a program without an event loop."""
-    return asyncio.run(evening(plan, watch))
+    """Run `evening` to its end, from a program's main thread; SIGTERM and SIGINT end it without a trace.
+
+    Raises:
+        KeyboardInterrupt: it was told to end.
+    """
+
+    async def stoppable() -> Evening:
+        task = asyncio.ensure_future(evening(plan, watch))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -47,7 +47,7 @@ _MEASURED: Final = (
     "Both ends of the class note every packet as it leaves and as it arrives, on one clock. A player gives a "
     "frame up {given_up_s:g} s after its sending. MOS is for the playout delay that suits the sound of each "
     "way best. Bytes are counted by the emulated links, outside of everything under test. Each way got fresh "
-    "hosts, the same links and the same seed."
+    "hosts, the same links and the same seed. WireGuard is wireguard-go, as this machine's packages have it."
 )
 
 
