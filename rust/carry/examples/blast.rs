@@ -6,13 +6,13 @@
 
 use std::env;
 use std::error::Error;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use carry::relay::datagram::{INITIATION_BYTES, Mac1Key};
-use quinn_udp::{Transmit, UdpSocketState};
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 
 /// What UDP GSO takes at once: 64 segments, and one IP packet.
 const TRAIN_SEGMENTS: usize = 64;
@@ -137,19 +137,19 @@ fn is_passing(error: &io::Error) -> bool {
 fn sink(listen: &str, time: Duration) -> Fallible<()> {
     let socket = UdpSocket::bind(listen)?;
     let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(QUEUE_BYTES);
-    // It has turned GRO on; receiving is done below.
-    UdpSocketState::new((&socket).into())?;
+    let state = UdpSocketState::new((&socket).into())?;
     socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    receive(&socket)?;
+    let mut buffers = vec![0; TAKEN * BUFFER_BYTES];
+    receive(&socket, &state, &mut buffers)?;
     socket.set_nonblocking(true)?;
     let warm = Instant::now();
     while warm.elapsed() < Duration::from_millis(300) {
-        drain(&socket)?;
+        drain(&socket, &state, &mut buffers)?;
     }
     let (start, mut packets, mut bytes) = (Instant::now(), 0, 0);
     while start.elapsed() < time {
-        let (more, octets) = drain(&socket)?;
+        let (more, octets) = drain(&socket, &state, &mut buffers)?;
         packets += more;
         bytes += octets;
     }
@@ -158,18 +158,17 @@ fn sink(listen: &str, time: Duration) -> Fallible<()> {
     Ok(())
 }
 
-/// Trains taken at once by the sink.
-const TAKEN: usize = 64;
+/// Trains the sink takes at once: so few that their buffers stay in the processor's cache.
+const TAKEN: usize = 4;
+const BUFFER_BYTES: usize = 65_536;
 /// How long the sink rests: its queue holds several times what comes meanwhile.
 const REST: Duration = Duration::from_micros(300);
-/// Room for the control messages of one train.
-const CONTROL_BYTES: usize = 256;
 
 /// Take all that waits and rest; woken for each datagram the sink would disturb the forwarder.
-fn drain(socket: &UdpSocket) -> io::Result<(u64, u64)> {
+fn drain(socket: &UdpSocket, state: &UdpSocketState, buffers: &mut [u8]) -> io::Result<(u64, u64)> {
     let (mut packets, mut bytes) = (0, 0);
     loop {
-        match receive(socket) {
+        match receive(socket, state, buffers) {
             Ok((more, octets)) => (packets, bytes) = (packets + more, bytes + octets),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
@@ -180,44 +179,15 @@ fn drain(socket: &UdpSocket) -> io::Result<(u64, u64)> {
 }
 
 /// Take some of what waits; return how many datagrams and octets it was.
-///
-/// The contents stay behind (`MSG_TRUNC`): what is measured is the forwarder, and the sink must
-/// not compete with it for the processor by copying.
-fn receive(socket: &UdpSocket) -> io::Result<(u64, u64)> {
-    let mut control = [[0_u64; CONTROL_BYTES / 8]; TAKEN];
-    // SAFETY: all zero is a valid message header: no name, no data, no control.
-    let mut messages: [libc::mmsghdr; TAKEN] = unsafe { std::mem::zeroed() };
-    for (message, control) in messages.iter_mut().zip(&mut control) {
-        message.msg_hdr.msg_control = control.as_mut_ptr().cast();
-        message.msg_hdr.msg_controllen = CONTROL_BYTES as _;
-    }
-    let flags = libc::MSG_TRUNC | libc::MSG_WAITFORONE;
-    let none = std::ptr::null_mut();
-    let start = messages.as_mut_ptr();
-    // SAFETY: `messages` and the `control` they point at outlive the call.
-    let taken = unsafe { libc::recvmmsg(socket.as_raw_fd(), start, TAKEN as u32, flags, none) };
-    let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
-    let count = |(packets, bytes), message: &libc::mmsghdr| {
-        let octets = u64::from(message.msg_len);
-        (packets + octets.div_ceil(segment_of(message)), bytes + octets)
+fn receive(socket: &UdpSocket, state: &UdpSocketState, buffers: &mut [u8]) -> io::Result<(u64, u64)> {
+    let mut metas = [RecvMeta::default(); TAKEN];
+    let mut chunks = buffers.chunks_exact_mut(BUFFER_BYTES);
+    let mut slices: [IoSliceMut<'_>; TAKEN] =
+        std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+    let filled = state.recv(socket.into(), &mut slices, &mut metas)?;
+    let count = |(packets, bytes), meta: &RecvMeta| {
+        let datagrams = meta.len.div_ceil(meta.stride.max(1)) as u64;
+        (packets + datagrams, bytes + meta.len as u64)
     };
-    Ok(messages[..taken].iter().fold((0, 0), count))
-}
-
-/// Octets of each datagram of a received train: what the kernel says, else all of it.
-fn segment_of(message: &libc::mmsghdr) -> u64 {
-    // SAFETY: the kernel has filled this header and the control octets it points at.
-    let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message.msg_hdr) };
-    while !header.is_null() {
-        // SAFETY: `header` is not null and lies in the control octets.
-        let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
-        if (level, kind) == (libc::SOL_UDP, libc::UDP_GRO) {
-            // SAFETY: a UDP_GRO message holds an int.
-            let size = unsafe { libc::CMSG_DATA(header).cast::<libc::c_int>().read_unaligned() };
-            return size.max(1) as u64;
-        }
-        // SAFETY: `header` is a control message of this header.
-        header = unsafe { libc::CMSG_NXTHDR(&raw const message.msg_hdr, header) };
-    }
-    u64::from(message.msg_len).max(1)
+    Ok(metas[..filled].iter().fold((0, 0), count))
 }

@@ -249,6 +249,8 @@ fn run_clock(shared: &Shared) {
     loop {
         let now = Instant::now();
         let mut next = now + IDLE;
+        // Peers do this too, but strangers knock also where there is no peer yet.
+        shared.limiter.try_reset_count();
         let entries: Vec<_> = shared.registry().all().cloned().collect();
         for entry in &entries {
             let mut post = Post { entry, indices: &shared.indices, sender: &mut sender };

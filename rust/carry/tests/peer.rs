@@ -168,3 +168,27 @@ fn loss_is_measured_per_path_and_told_to_the_other_end() {
     let far = &pair.student.peer.paths().iter().find(|path| path.id == 0).unwrap().far;
     assert_eq!(far.lost, 10);
 }
+
+#[test]
+fn under_load_a_campus_asks_for_a_cookie_and_lets_in_who_brings_it() {
+    let mut pair = Pair::new(&[0], Instant::now());
+    pair.campus.set_patience(2, 2);
+    for _ in 0..3 {
+        pair.student.peer.shake(pair.now, &mut pair.student.mail);
+    }
+    let initiations = std::mem::take(&mut pair.student.mail.0);
+    for (address, octets) in &initiations {
+        pair.campus.deliver(*address, octets, pair.now);
+    }
+    assert_eq!(pair.campus.losses, [Loss::Refused], "the third in a second");
+    let answers = std::mem::take(&mut pair.campus.mail.0);
+    let cookie = answers.last().expect("a cookie");
+    assert_eq!((cookie.1[0], cookie.1.len()), (3, 64));
+    pair.student.deliver(cookie.0, &cookie.1, pair.now);
+    pair.student.peer.shake(pair.now, &mut pair.student.mail);
+    pair.settle();
+    assert_eq!(pair.campus.losses, [Loss::Refused], "who shows the cookie is not refused again");
+    pair.student.send(&packet(60, 1), pair.now);
+    pair.settle();
+    assert_eq!(pair.campus.packets.len(), 1);
+}

@@ -70,6 +70,8 @@ def lab(
     for result in evening.results:
         if result.failure:
             console.print(f"{result.title}: {result.failure}", style="red", highlight=False)
+    if doubt := words.doubt(evening):
+        console.print(doubt, style="yellow", highlight=False)
     console.print(f"[bold]{words.headline(evening)}[/]", highlight=False)
     if report is not None:
         console.print(f"Report: {report}", highlight=False)

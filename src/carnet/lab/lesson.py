@@ -16,8 +16,8 @@ from carnet.lab.world import Class
 TRAFFIC: Final = "CARNET_LAB_TRAFFIC"
 """Environment variable: path of a recording (.csv) to replay instead of a generated shape."""
 
-_PICTURE_DOWN: Final = (1280, 720)
-_PICTURE_UP: Final = (640, 352)
+# What calls do too: a rate buys so many pixels, from the best that it reaches.
+_PICTURES: Final = ((500_000, (1280, 720)), (250_000, (640, 352)), (0, (320, 176)))
 _ENCODING_S: Final = 90.0
 """Patience with the first run, which encodes the lecture."""
 
@@ -25,8 +25,12 @@ _ENCODING_S: Final = 90.0
 def prepare(lesson: Class, seed: int) -> None:
     """Encode what the class will show and say, so that no end does it while the other waits."""
     media.audio(seed)
-    for size, bits_per_s in ((_PICTURE_DOWN, lesson.down_bps), (_PICTURE_UP, lesson.up_bps)):
-        media.video(*size, bits_per_s, seed)
+    for bits_per_s in (lesson.down_bps, lesson.up_bps):
+        media.video(*_picture(bits_per_s), bits_per_s, seed)
+
+
+def _picture(bits_per_s: int) -> tuple[int, int]:
+    return next(size for least, size in _PICTURES if bits_per_s >= least)
 
 
 class Lesson:
@@ -55,15 +59,16 @@ class Lesson:
     async def _set_up_call(self, student_address: str) -> None:
         lesson = self._stage.world.lesson
         classroom_address = self._stage.address(self._classroom)
-        student = await self._call("student", student_address, _PICTURE_UP, lesson.up_bps)
-        classroom = await self._call("classroom", classroom_address, _PICTURE_DOWN, lesson.down_bps)
+        student = await self._call("student", student_address, lesson.up_bps)
+        classroom = await self._call("classroom", classroom_address, lesson.down_bps)
         await classroom.tell(offer=await student.hear("offer", _ENCODING_S))
         await student.tell(answer=await classroom.hear("answer", _ENCODING_S))
         for end in (student, classroom):
             await end.hear("connected", CONNECT_S + 5)
 
-    async def _call(self, role: str, address: str, size: tuple[int, int], video_bps: int) -> Program:
+    async def _call(self, role: str, address: str, video_bps: int) -> Program:
         host = self._student if role == "student" else self._classroom
+        size = _picture(video_bps)
         picture = ("--picture", f"{size[0]}x{size[1]}", "--video-bps", str(video_bps))
         return await self._start(host, "carnet.lab.call", role, "--address", address, *picture)
 

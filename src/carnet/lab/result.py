@@ -68,6 +68,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     up: Direction | None = None
     download: Download | None = None
     happened: list[Happening] = []
+    stalled: float = 0.0
+    """Share of the class in which this machine let processes wait; much of it means the figures are its."""
 
 
 class Evening(msgspec.Struct, frozen=True, kw_only=True):

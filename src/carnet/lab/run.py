@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +15,7 @@ import msgspec
 
 from carnet.errors import Error
 from carnet.lab import hosts, lesson
+from carnet.lab.busy import Stalls, take_precedence
 from carnet.lab.download import SIZE_BYTES
 from carnet.lab.emulation import Emulation
 from carnet.lab.lesson import Lesson
@@ -66,6 +68,7 @@ async def evening(plan: Plan, watch: Watcher) -> Evening:
         NoRightsError, NoTunError, WorldError: the machine cannot run the lab at all.
     """
     hosts.check_rights()
+    take_precedence()
     lesson.prepare(plan.world.lesson, plan.seed)
     results = [await _attempt(plan, tunnel, watch) for tunnel in plan.tunnels]
     return Evening(
@@ -112,6 +115,7 @@ class Performance:
         self._lesson = Lesson(stage, plan.seconds, plan.seed)
         self._samples: list[dict[tuple[str, str], tuple[int, int]]] = []
         self._happened: list[Happening] = []
+        self._stalls = Stalls()
 
     async def hold(self) -> Result:
         """Set up, settle, teach, download; return what came of it."""
@@ -122,7 +126,8 @@ class Performance:
         await asyncio.sleep(SETTLE_S)
         begin_s = time.monotonic() + LEAD_S
         await self._lesson.begin(begin_s)
-        await self._teach(begin_s)
+        with self._stalls:
+            await self._teach(begin_s)
         await self._lesson.finish()
         down, up = self._lesson.scores()
         download = await self._download() if self._plan.download_s else None
@@ -134,9 +139,17 @@ class Performance:
             up=self._direction(up, is_down=False),
             download=download,
             happened=self._happened,
+            stalled=round(self._stalls.share, 5),
         )
 
     async def _teach(self, begin_s: float) -> None:
+        watching = asyncio.create_task(self._tell(begin_s))
+        try:
+            await self._sample_and_perform(begin_s)
+        finally:
+            watching.cancel()
+
+    async def _sample_and_perform(self, begin_s: float) -> None:
         events = list(self._plan.world.events)
         slots = int(self._plan.seconds / SLOT_S)
         for slot in range(slots + 1):
@@ -146,8 +159,14 @@ class Performance:
                 await self._perform(events.pop(0))
             await _until(begin_s + due_s)
             self._samples.append(self._sample())
-            if slot % 2 == 0 and due_s > 2:
-                self._say("class", due_s, self._lesson.scores(due_s - 1.0)[0])
+
+    async def _tell(self, begin_s: float) -> None:
+        """Say how it stands about once a second, scored in a thread so that no sample comes late."""
+        for elapsed_s in range(1, int(self._plan.seconds)):
+            await _until(begin_s + elapsed_s)
+            # The last second is not over: its packets may yet come.
+            scored = await asyncio.to_thread(self._lesson.scores, elapsed_s - 1.0) if elapsed_s > 2 else None
+            self._say("class", elapsed_s, scored[0] if scored else None)
 
     async def _perform(self, event: Event) -> None:
         in_use = self._in_use()
@@ -250,5 +269,18 @@ async def _until(at_s: float) -> None:
 
 
 def run(plan: Plan, watch: Watcher) -> Evening:
-    """Run `evening` to its end from a program without an event loop."""
-    return asyncio.run(evening(plan, watch))
+    """Run `evening` to its end, from a program's main thread; SIGTERM and SIGINT end it without a trace.
+
+    Raises:
+        KeyboardInterrupt: it was told to end.
+    """
+
+    async def stoppable() -> Evening:
+        task = asyncio.ensure_future(evening(plan, watch))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -108,7 +108,7 @@ def recorded(text: str, direction: str, seconds: float) -> list[Packet]:
     """
     once: list[Packet] = []
     length_s = 0.0
-    for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+    for number, row in enumerate(_rows(text), start=2):
         try:
             at_s, size = float(row["time_ms"]) / 1000, int(row["udp_payload_bytes"])
         except (KeyError, TypeError, ValueError) as error:
@@ -127,3 +127,10 @@ def recorded(text: str, direction: str, seconds: float) -> list[Packet]:
         Packet(packet.at_s + turn * length_s, packet.size) for turn in range(rounds) for packet in once
     )
     return [packet for packet in repeated if packet.at_s < seconds]
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise MisuseError(f"the recording is no table, line 2 or later: {error}") from error

@@ -6,6 +6,7 @@ the gateway's, which path carries is the judge's.
 
 import asyncio
 import fcntl
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from carnet.node.gateway import Gateway, interface_name
 from carnet.node.nameserver import NameServer
 from carnet.node.netlink import Netlink
 from carnet.node.resolver import RESOLV_CONF, Resolver, upstream_servers
-from carnet.node.serve import pause, say_ready
+from carnet.node.serve import pause, say_ready, together
 from carnet.node.store import Store
 from carnet.node.undo import Journal
 from carnet.tunnel import addresses
@@ -53,6 +54,7 @@ class Campus:
         self._judges: dict[bytes, tuple[PathJudge, float]] = {}
         self._plans: dict[bytes, Plan] = {}
         self._peers: dict[bytes, int] = {}
+        self._next_expiry = math.inf
         self._directory, self._document = self._store.directory()
         self._names = self._directory.names()
 
@@ -96,7 +98,7 @@ class Campus:
                 f"tunnel {self._directory.gateway_address}"
             )
             log.info("ready", campus=self._store.name, students=len(self._peers))
-            await asyncio.gather(self._judge(carrier, stop), self._follow(carrier, gateway, stop))
+            await together(stop, self._judge(carrier, stop), self._follow(carrier, gateway, stop))
 
     async def _open_network(self, netlink: Netlink) -> None:
         directory = self._directory
@@ -120,7 +122,9 @@ class Campus:
     def _reload(self, carrier: Carrier, gateway: Gateway) -> None:
         """Make the tunnel and the rules what the store says now."""
         now = time.time()
-        wanted = {row.public_key: row.number for row in self._store.students() if row.works(now)}
+        valid = [row for row in self._store.students() if row.works(now)]
+        self._next_expiry = min((row.expires for row in valid), default=math.inf)
+        wanted = {row.public_key: row.number for row in valid}
         for key in self._peers.keys() - wanted.keys():
             carrier.remove_peer(key)
             self._judges.pop(key, None)
@@ -147,7 +151,7 @@ class Campus:
 
     async def _follow(self, carrier: Carrier, gateway: Gateway, stop: asyncio.Event) -> None:
         """Notice within a second what other commands changed in the store, and passes that run out."""
-        seen, looked_at, renewed_at = self._store.data_version(), time.monotonic(), time.monotonic()
+        seen, renewed_at = -1, time.monotonic()
         while not await pause(stop, POLL_S):
             now = time.monotonic()
             try:
@@ -155,9 +159,9 @@ class Campus:
                     self._store.renew(int(time.time()))
                     renewed_at = now
                 version = self._store.data_version()
-                if version != seen or now - looked_at > 1.0:
+                if version != seen or time.time() >= self._next_expiry:
                     self._reload(carrier, gateway)
-                    seen, looked_at = version, now
+                    seen = version
             except WorldError as error:
                 # Students in class must not pay for a full disk; whoever runs the campus is told.
                 log.warning("not-followed", code=error.code, reason=str(error))

@@ -27,6 +27,7 @@ from carnet.tunnel.ways import Ways
 
 ANSWER_BYTES_MOST = 1024 * 1024
 ASK_TIMEOUT_S = 2.0
+OVERHEAD_FROM_BYTES = 100_000
 
 
 class PathStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +58,12 @@ class JoinStatus(msgspec.Struct, frozen=True, kw_only=True):
     directory_version: int
     connected: bool
     handshake_age_s: float
+    probe_s: float
+    """Pause between probes: short while a class runs."""
     sent_bytes: int
     received_bytes: int
-    overhead: float
-    """Bytes on the way per byte inside, minus 1, both directions."""
+    overhead: float | None
+    """Bytes on the way per byte inside, minus 1, both directions; None while little was carried."""
     paths: tuple[PathStatus, ...]
     dropped: dict[str, int]
 
@@ -94,9 +97,10 @@ def snapshot(
         directory_version=directory.version,
         connected=any(path.alive for path in paths) or (math.isfinite(age_s) and not _frames(reading)),
         handshake_age_s=age_s if math.isfinite(age_s) else -1.0,
+        probe_s=judge.probe_s,
         sent_bytes=inside.sent_bytes,
         received_bytes=inside.received_bytes,
-        overhead=outer / inner - 1 if inner else 0.0,
+        overhead=outer / inner - 1 if inner >= OVERHEAD_FROM_BYTES else None,
         paths=paths,
         dropped={name: count for name, count in counters.items() if count},
     )

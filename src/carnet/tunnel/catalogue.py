@@ -5,6 +5,7 @@ networks) is in the files as `left_out` with the reason, and never enters a dire
 """
 
 from datetime import date
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -36,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     left_out: tuple[LeftOut, ...] = ()
 
 
+@cache
 def entry(name: str) -> Entry:
     """Return the whole data file of a service.
 

@@ -177,6 +177,11 @@ class PathJudge:
         return self._estimates
 
     @property
+    def probe_s(self) -> float:
+        """Return the pause between probes."""
+        return self._pace.probe_s
+
+    @property
     def asleep(self) -> bool:
         """Return whether nothing has been carried for a while."""
         return self._pace.probe_s >= self._config.probe_asleep_s

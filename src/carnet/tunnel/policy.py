@@ -62,24 +62,21 @@ def choose(estimates: Sequence[PathEstimate], before: Choice, now: float, config
     With no live path the old choice stands: whatever still gets through goes there.
     """
     alive = {estimate.path: cost(estimate) for estimate in estimates if estimate.alive}
-    feared = {estimate.path: cost(estimate, 1.0) for estimate in estimates}
     if not alive:
         return replace(before, rival=None)
     best = min(alive, key=lambda path: (alive[path], path))
     if before.path is None:
         return Choice(path=best, since=now, begun=now)
     if before.path not in alive:
-        return replace(before, path=best, since=now, rival=None)
-    quicker = _quicker(estimates, before.path, config)
-    if now - before.begun < config.settle_s and quicker != before.path:
-        return replace(before, path=quicker, since=now, rival=None)
-    if best == before.path or alive[before.path] - feared[best] < config.better_by:
-        return replace(before, rival=None)
-    if before.rival != best:
-        before = replace(before, rival=best, rival_since=now)
-    if now - before.rival_since >= config.hold_s and now - before.since >= config.rest_s:
-        return replace(before, path=best, since=now, rival=None)
-    return before
+        return _move(before, best, now)
+    if now - before.begun < config.settle_s:
+        return _move(before, _quicker(estimates, before.path, config), now)
+    feared = next(cost(estimate, 1.0) for estimate in estimates if estimate.path == best)
+    return _duel(before, best, alive[before.path] - feared, now, config)
+
+
+def _move(before: Choice, path: int, now: float) -> Choice:
+    return before if path == before.path else replace(before, path=path, since=now, rival=None)
 
 
 def _quicker(estimates: Sequence[PathEstimate], path: int, config: PathConfig) -> int:
@@ -87,3 +84,13 @@ def _quicker(estimates: Sequence[PathEstimate], path: int, config: PathConfig) -
     points = {estimate.path: cost_of_delay(estimate) for estimate in estimates if estimate.alive}
     best = min(points, key=lambda other: (points[other], other))
     return best if points[path] - points[best] > config.settle_by else path
+
+
+def _duel(before: Choice, rival: int, lead: float, now: float, config: PathConfig) -> Choice:
+    """Let a rival take over once its lead in points has been clear for a while."""
+    if rival == before.path or lead < config.better_by:
+        return replace(before, rival=None)
+    if before.rival != rival:
+        before = replace(before, rival=rival, rival_since=now)
+    won = now - before.rival_since >= config.hold_s and now - before.since >= config.rest_s
+    return _move(before, rival, now) if won else before

@@ -17,8 +17,9 @@ const BUNDLE_BYTES: usize = 65_000;
 const LONG_BYTES: usize = 8_192;
 /// Of them few are taken at once: they leave again while they are still in the processor's cache.
 const TRAINS_AT_ONCE: usize = 4;
-/// Queue of a socket in each direction: 20 ms of 1.6 Gbit/s.
-const QUEUE_BYTES: i32 = 4 << 20;
+/// Queue of a socket in each direction: 10 ms of 1 Gbit/s.  A longer one only lets its contents get
+/// cold: the relay then forwards less, and later.
+const QUEUE_BYTES: i32 = 1 << 20;
 
 /// One UDP socket with its offload state.
 pub struct Port {

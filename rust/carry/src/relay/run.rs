@@ -20,6 +20,8 @@ const BELL: u64 = u64::MAX - 1;
 const READY_MOST: usize = 64;
 /// Batches taken from one socket before the others have their turn.
 const ROUNDS: usize = 4;
+/// Times the same sockets are asked again before all are looked at: others wait a millisecond at most.
+const BLIND: u32 = 4;
 /// How often silence is looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,8 @@ pub struct State {
     pace: Pace,
     /// A socket was left before it was empty.
     behind: bool,
+    /// How often sockets were asked without looking at all.
+    blind: u32,
     calls: u64,
 }
 
@@ -65,6 +69,7 @@ impl State {
             now: Duration::ZERO,
             pace: Pace::default(),
             behind: false,
+            blind: 0,
             calls: 0,
         })
     }
@@ -96,16 +101,9 @@ impl State {
         let mut ready: Vec<u64> = Vec::with_capacity(READY_MOST);
         let mut sweep_at = SWEEP;
         loop {
-            self.calls += 1;
-            if self.pace.is_busy(self.now) && !std::mem::take(&mut self.behind) {
-                self.calls += 1;
-                thread::sleep(GATHER);
-            }
             let pause = sweep_at.saturating_sub(self.now);
-            ready.clear();
-            match self.epoll.wait(Some(pause)) {
-                Ok(tokens) => ready.extend(tokens),
-                Err(_) => return,
+            if self.wait(&mut ready, pause).is_err() {
+                return;
             }
             self.now = self.born.elapsed();
             for &token in &ready {
@@ -122,6 +120,27 @@ impl State {
                 self.carry_out();
             }
         }
+    }
+
+    /// Wait until sockets have something, for `pause` at most; leave their tokens in `ready`.
+    ///
+    /// When it is busy, the sockets that had something are likely to have it again: they are asked
+    /// without a wait, and every `BLIND` times all are looked at.
+    fn wait(&mut self, ready: &mut Vec<u64>, pause: Duration) -> io::Result<()> {
+        let gathers = self.pace.is_busy(self.now) && !std::mem::take(&mut self.behind);
+        if gathers {
+            self.calls += 1;
+            thread::sleep(GATHER);
+        }
+        if gathers && self.blind < BLIND && !ready.is_empty() {
+            self.blind += 1;
+            return Ok(());
+        }
+        self.blind = 0;
+        self.calls += 1;
+        ready.clear();
+        ready.extend(self.epoll.wait(Some(pause))?);
+        Ok(())
     }
 
     fn serve_clients(&mut self, batch: &mut Batch) {

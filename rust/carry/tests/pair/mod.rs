@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use carry::dealer::Dealer;
 use carry::peer::{HEADROOM, Inbound, Local, Outbound, Outbox, Peer};
-use gotatun::noise::Tunn;
+use carry::report::Loss;
 use gotatun::noise::index_table::IndexTable;
 use gotatun::noise::rate_limiter::RateLimiter;
+use gotatun::noise::{Tunn, TunnResult};
 use gotatun::packet::Packet;
 use gotatun::x25519::{PublicKey, StaticSecret};
 
@@ -29,7 +30,7 @@ pub struct End {
     pub peer: Peer,
     pub mail: Mail,
     pub packets: Vec<Vec<u8>>,
-    pub losses: Vec<carry::report::Loss>,
+    pub losses: Vec<Loss>,
     local: Local,
     limiter: Arc<RateLimiter>,
 }
@@ -50,6 +51,12 @@ impl End {
         Self { peer, mail: Mail::default(), packets: Vec::new(), losses: Vec::new(), local, limiter }
     }
 
+    /// Ask for a cookie after this many handshakes in a second.
+    pub fn set_patience(&mut self, seed: u8, handshakes: u64) {
+        let public = PublicKey::from(&StaticSecret::from([seed; 32]));
+        self.limiter = Arc::new(RateLimiter::new(&public, handshakes));
+    }
+
     pub fn obey(&mut self, path: u8, probe: Duration, now: Instant) {
         self.peer.obey(Dealer::new(&[(path, 1.0)]).unwrap(), probe, now);
     }
@@ -62,11 +69,16 @@ impl End {
 
     pub fn deliver(&mut self, from: SocketAddr, octets: &[u8], now: Instant) {
         if carry::relay::datagram::classify(octets).is_none() {
-            return self.losses.push(carry::report::Loss::Malformed);
+            return self.losses.push(Loss::Malformed);
         }
         let packet = Packet::from_bytes(BytesMut::from(octets));
-        let Ok(message) = self.limiter.verify_packet(from, packet) else {
-            return self.losses.push(carry::report::Loss::Malformed);
+        let message = match self.limiter.verify_packet(from, packet) {
+            Ok(message) => message,
+            Err(TunnResult::WriteToNetwork(cookie)) => {
+                self.mail.datagram(from, &Packet::from(cookie));
+                return self.losses.push(Loss::Refused);
+            }
+            Err(_) => return self.losses.push(Loss::Malformed),
         };
         let arrived = self.local.micros(now);
         match self.peer.receive(message, from, arrived, now, &mut self.mail) {

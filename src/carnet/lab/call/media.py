@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import av
 import numpy as np
@@ -118,10 +119,10 @@ def _encode_audio(seed: int) -> Iterator[bytes]:
 def _cached(key: str, encode: Callable[[], Iterator[bytes]]) -> tuple[bytes, ...]:
     path = cache_dir() / f"{key}-{_EDITION}-{LOOP_S}.npz"
     try:
-        with np.load(path) as kept:
+        with path.open("rb") as file, np.load(file) as kept:
             edges = np.cumsum(kept["lengths"])
             blob = kept["bytes"].tobytes()
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, BadZipFile):
         units = tuple(encode())
         _keep(path, units)
         return units

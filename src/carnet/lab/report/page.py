@@ -24,6 +24,7 @@ def page(evening: Evening) -> str:
         f"<style>{_STYLE}{_classes()}</style></head><body><main>",
         f'<p class="soft">{escape(evening.title)}</p><h1>{escape(words.headline(evening))}</h1>',
         f'<p class="soft">{_EXPLANATION.format(seconds=evening.seconds, deadline_ms=DEADLINE_S * 1000)}</p>',
+        _doubt(evening),
         f'<div class="tiles">{"".join(_tile(result) for result in evening.results)}</div>',
         "<h2>To the student: the teacher's slides and voice</h2>",
         _table(evening, figures.down),
@@ -46,8 +47,13 @@ _MEASURED: Final = (
     "Both ends of the class note every packet as it leaves and as it arrives, on one clock. A player gives a "
     "frame up {given_up_s:g} s after its sending. MOS is for the playout delay that suits the sound of each "
     "way best. Bytes are counted by the emulated links, outside of everything under test. Each way got fresh "
-    "hosts, the same links and the same seed."
+    "hosts, the same links and the same seed. WireGuard is wireguard-go, as this machine's packages have it."
 )
+
+
+def _doubt(evening: Evening) -> str:
+    doubt = words.doubt(evening)
+    return f'<p class="doubt">{escape(doubt)}</p>' if doubt else ""
 
 
 def _classes() -> str:

@@ -1,5 +1,6 @@
 """The words and numbers of a report, the same on the page, in the picture and on the terminal.  Pure."""
 
+from carnet.lab.busy import TOLERABLE
 from carnet.lab.result import Direction, Evening, Result
 
 OURS = "carnet"
@@ -45,6 +46,20 @@ def milliseconds(seconds: float) -> str:
 def cost(direction: Direction) -> str:
     """Return octets on the wire per useful octet."""
     return f"{direction.per_useful:.2f}" if direction.per_useful is not None else NOTHING
+
+
+def doubt(evening: Evening) -> str:
+    """Return a warning if the machine was too busy for its figures to be the network's, else nothing."""
+    busy = [result for result in evening.results if result.stalled > TOLERABLE]
+    if not busy:
+        return ""
+    told = ", ".join(
+        f"{result.title} ({share(round(1e4 * result.stalled), 10_000)} of the time)" for result in busy
+    )
+    return (
+        f"This machine was too busy and let processes wait during: {told}. "
+        "These figures are partly its own: run again on a quieter one."
+    )
 
 
 def rate(result: Result) -> str:
