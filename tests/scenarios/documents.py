@@ -1,7 +1,7 @@
 """Runs what a document shows: each fenced block for campus, relay or student, on that host, in order.
 
 A block is for a host if its info string is `sh campus`, `sh relay` or `sh student`; with the word `serve`
-it stays in the foreground, and the next block comes when it has said that it is ready.  All others are ignored.
+it stays in the foreground, and the next comes when it has said that it is ready.  All others are ignored.
 """
 
 import os
