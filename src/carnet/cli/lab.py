@@ -51,6 +51,9 @@ def lab(
 ) -> None:
     """Hold a real class in an emulated world, over each tunnel in turn, and show how it was.
 
+    Beside the call a real meeting's packet shape is replayed; CARNET_LAB_TRAFFIC=FILE.csv names a recording
+    of your own (columns time_ms, direction, udp_payload_bytes).
+
     Example: [bold]carnet lab evening --report evening.html[/]
     """
     console = rich.console.Console()
