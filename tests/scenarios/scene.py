@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,6 +30,7 @@ from carnet.lab.tunnels import command
 from carnet.lab.world import Shape
 from carnet.node import founding
 from carnet.node.store import Store
+from carnet.tunnel.addresses import endpoint_text
 from carnet.tunnel.directory import RelayEntry
 
 T = TypeVar("T")
@@ -60,6 +62,8 @@ class Scene:
 
     def __init__(self, stage: Stage, runner: asyncio.Runner) -> None:
         self.stage = stage
+        self.outside = 4
+        """The version of IP that campus, relays and students reach each other by."""
         self.home = stage.hosts.folder / "home"
         self.directory = stage.hosts.folder / "campus.directory"
         self._runner = runner
@@ -74,6 +78,15 @@ class Scene:
     def address(self, host: str) -> str:
         """Return a host's IPv4 address."""
         return self.stage.address(host)
+
+    def every_address(self, host: str) -> list[str]:
+        """Return all addresses of a host."""
+        return next(entry for entry in self.stage.world.hosts if entry.name == host).addresses
+
+    def endpoint(self, host: str, port: int) -> str:
+        """Return ADDRESS:PORT of a host as others reach it."""
+        found = (ip_address(text) for text in self.every_address(host))
+        return endpoint_text(str(next(one for one in found if one.version == self.outside)), port)
 
     def inside(self, host: str, act: Callable[[], T]) -> T:
         """Run `act` in a thread that has entered a host; sockets it opens stay there."""
@@ -111,8 +124,11 @@ class Scene:
         return self.inside(host, lambda: socket.create_connection(target, timeout=PATIENCE_S))
 
     def listener(self, host: str, port: int) -> socket.socket:
-        """Listen on a TCP port of a host."""
-        return self.inside(host, lambda: socket.create_server(("", port), backlog=64))
+        """Listen on a TCP port of a host, by both families."""
+        return self.inside(
+            host,
+            lambda: socket.create_server(("", port), family=socket.AF_INET6, backlog=64, dualstack_ipv6=True),
+        )
 
     def link(self, source: str, target: str, **changes: Any) -> None:
         """Change how packets from `source` to `target` fare, from what the world says at its start."""
@@ -198,10 +214,10 @@ class Scene:
         founding.found(
             self.campus,
             name="lab",
-            endpoint=f"{self.address('campus')}:{PORT}",
+            endpoint=self.endpoint("campus", PORT),
             network="10.78.0.0/16",
             services=list(services),
-            allowed=[f"{self.address('classroom')}/32"],
+            allowed=[str(ip_network(text)) for text in self.every_address("classroom")],
             now=int(time.time()),
         )
         for relay in relays:
@@ -209,7 +225,7 @@ class Scene:
 
     def add_relay(self, name: str) -> None:
         """Put a relay of the world into the directory; what `carnet campus add-relay` does."""
-        entry = RelayEntry(name, f"{self.address(name)}:{RELAY_PORT}", "", "")
+        entry = RelayEntry(name, self.endpoint(name, RELAY_PORT), "", "")
         with Store(self.campus) as store:
             store.add_relay(entry, int(time.time()))
             self.directory.write_bytes(store.directory()[1])
@@ -232,8 +248,14 @@ class Scene:
 
     def relay(self, host: str, *wrapped_in: str) -> Program:
         """Start a relay."""
-        listen = f"{self.address(host)}:{RELAY_PORT}"
-        words = ("relay", "run", "--directory", str(self.directory), "--listen", listen)
+        words = (
+            "relay",
+            "run",
+            "--directory",
+            str(self.directory),
+            "--listen",
+            self.endpoint(host, RELAY_PORT),
+        )
         return self.serve(host, "ready relay", *wrapped_in, *self.argv(host, *words))
 
     def join(self, paper: Path, *options: str) -> Program:

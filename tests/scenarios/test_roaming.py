@@ -30,6 +30,6 @@ def test_a_class_goes_on_at_another_address(small: Scene) -> None:
             started = flow.up.sent, flow.down.sent
             small.stage.emulation.readdress("student", [address])
             flow.let_pass(3.0)
-            assert flow.flows()
+            small.until(flow.flows, "the class goes on")
             assert flow.up.longest_gap(started[0] - 25) <= 2 * PER_SECOND
             assert flow.down.longest_gap(started[1] - 25) <= 2 * PER_SECOND

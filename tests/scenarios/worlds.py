@@ -57,5 +57,14 @@ ALL_WAYS = HOSTS + FAR + BY_ONE + BY_TWO + ROOM + STRANGE
 RELAY_ONLY = HOSTS + BY_ONE + ROOM + link("one", "classroom", 0.001)
 """No way but by relay `one`, which also reaches the classroom itself, for forwarders without encryption."""
 
+BOTH_FAMILIES = ALL_WAYS
+for _host, _more in (
+    ("192.0.2.10", "1::10"),
+    ("203.0.113.1", "2::1"),
+    ("203.0.113.80", "2::80"),
+    ("198.51.100.11", "3::11"),
+):
+    BOTH_FAMILIES = BOTH_FAMILIES.replace(f'"{_host}"]', f'"{_host}", "2001:db8:{_more}"]')
+
 DIRECT_ONLY = HOSTS + DIRECT + ROOM + STRANGE
 """No relay within reach."""
