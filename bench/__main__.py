@@ -1,16 +1,18 @@
 """All figures: `python -m bench [--json FILE] [--rounds N] [NAME ...]`."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import campus, relay, tunnel
+from bench import campus, quality, relay, tunnel
 from bench.result import Result, append, show
 
 BENCHES: dict[str, Callable[[int], list[Result]]] = {
     "tunnel": tunnel.run,
     "relay": relay.run,
     "campus": campus.run,
+    "quality": quality.run,
 }
 
 
@@ -21,6 +23,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, alternating (default 5)")
     arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        raise SystemExit("no-rights: the benchmarks make network namespaces; run as root")
     if arguments.json:
         arguments.json.unlink(missing_ok=True)
     for name in arguments.names or BENCHES:

@@ -1,5 +1,6 @@
 """Two machines and the wire between them, as network namespaces; gone at the end, whatever happened."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,9 @@ FAR_ADDRESS, NEAR_ADDRESS = "10.221.0.1", "10.221.0.2"
 INTERPRETER = sys.executable
 
 
-def call(*words: str) -> str:
+def call(*words: str, stdin: str | None = None) -> str:
     """Run a command that must succeed; return what it printed."""
-    done = subprocess.run(words, check=False, text=True, capture_output=True)
+    done = subprocess.run(words, check=False, input=stdin, text=True, capture_output=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
@@ -67,3 +68,13 @@ def program(namespace: str, *words: str, ready: str | None = None) -> Iterator["
     finally:
         process.terminate()
         process.wait()
+
+
+def ask(process: "subprocess.Popen[str]") -> dict[str, int]:
+    """Ask a program of ours for its counters: it answers each line with a line of JSON."""
+    if process.stdin is None or process.stdout is None:
+        raise SystemExit("the program has no pipes")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    counters: dict[str, int] = json.loads(process.stdout.readline())
+    return counters

@@ -7,24 +7,21 @@ machine can to itself.  DNAT hands such a train on without looking into it; the 
 octet in and out, which bounds it for large datagrams.
 """
 
-import argparse
 import json
 import os
 import statistics
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 
-from bench.result import Result, append, machine, show
+from bench.bed import INTERPRETER, ROOT, ask, call, inside, program
+from bench.result import Result, machine
 
-ROOT = Path(__file__).resolve().parent.parent
 CRATE = ROOT / "rust/carry"
 BLAST = CRATE / "target/release/examples/blast"
 KEY = bytes(range(32))
 PORT_DNAT, PORT_RELAY, PORT_SINK = 51820, 51821, 51822
-CLIENT, FORWARDER, SERVER = "lk-bench-c", "lk-bench-f", "lk-bench-s"
+CLIENT, FORWARDER, SERVER = "carnet-bench-c", "carnet-bench-f", "carnet-bench-s"
 SIZES = {"small": 96, "large": 1_408}
 """Octets of UDP payload: a packet of speech in WireGuard, and a full one."""
 
@@ -46,36 +43,12 @@ for _ in sys.stdin:
 """
 
 
-def call(*words: str, stdin: str | None = None) -> None:
-    """Run a command that must succeed."""
-    subprocess.run(words, check=True, input=stdin, text=True, capture_output=True)
-
-
-def inside(namespace: str, *words: str) -> list[str]:
-    """Words that run a command in a namespace."""
-    return ["ip", "netns", "exec", namespace, *words]
-
-
 def on(number: int) -> list[str]:
     """Words that keep a command on one processor, where there are several.
 
     The kernel forwards where the generator runs: processor 0.  The relay has another; the sink may use any.
     """
     return ["taskset", "-c", str(number % (os.cpu_count() or 1))]
-
-
-@contextmanager
-def preferred() -> Iterator[None]:
-    """Run before other sessions of this machine: the kernel's forwarder does so by nature."""
-    group = Path("/proc/self/autogroup")
-    if not group.exists():
-        yield
-        return
-    group.write_text("-20", encoding="ascii")
-    try:
-        yield
-    finally:
-        group.write_text("0", encoding="ascii")
 
 
 @contextmanager
@@ -110,28 +83,9 @@ def dnat() -> Iterator[None]:
         call(*inside(FORWARDER, "nft", "delete", "table", "ip", "bench"))
 
 
-@contextmanager
-def relay() -> Iterator["subprocess.Popen[str]"]:
+def relay() -> AbstractContextManager["subprocess.Popen[str]"]:
     """Our relay in the middle namespace; it answers each line with its counts."""
-    words = inside(FORWARDER, *on(1), sys.executable, "-c", RELAY)
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        if process.stdout is None or process.stdout.readline() != "ready\n":
-            raise SystemExit("the relay did not start")
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def counts(process: "subprocess.Popen[str]") -> dict[str, int]:
-    """Ask the relay for its counts."""
-    if process.stdin is None or process.stdout is None:
-        raise SystemExit("the relay has no pipes")
-    process.stdin.write("\n")
-    process.stdin.flush()
-    answer: dict[str, int] = json.loads(process.stdout.readline())
-    return answer
+    return program(FORWARDER, *on(1), INTERPRETER, "-c", RELAY, ready="ready")
 
 
 def blast(port: int, size: int, flows: int, mode: str, seconds: float) -> float:
@@ -164,7 +118,7 @@ def compare(name: str, size: int, flows: int, mode: str, runs: int, seconds: flo
             theirs.append(blast(PORT_DNAT, size, flows, mode, seconds))
         with relay() as process:
             ours.append(blast(PORT_RELAY, size, flows, mode, seconds))
-            told = counts(process)
+            told = ask(process)
             calls.append(told["system_calls"] / max(told["to_campus_packets"], 1))
     value, baseline = statistics.median(ours), statistics.median(theirs)
     what = f"relay, {name} ({size} B), {flows} flow{'s' * (flows > 1)}, {mode}"
@@ -191,39 +145,12 @@ def compare(name: str, size: int, flows: int, mode: str, runs: int, seconds: flo
 
 def run(runs: int = 5, seconds: float = 1.0) -> list[Result]:
     """Measure every combination of size, generator and number of flows; needs root."""
-    call(
-        "cargo",
-        "build",
-        "-q",
-        "--release",
-        "--example",
-        "blast",
-        "--manifest-path",
-        str(CRATE / "Cargo.toml"),
-    )
+    manifest = str(CRATE / "Cargo.toml")
+    call("cargo", "build", "--quiet", "--release", "--example", "blast", "--manifest-path", manifest)
     results = []
-    with preferred(), bed():
+    with bed():
         for mode in ("gso", "plain"):
             for name, size in SIZES.items():
                 for flows in (1, 32):
                     results += compare(name, size, flows, mode, runs, seconds)
     return results
-
-
-def main() -> None:
-    """Print the results; with `--json FILE` append them there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    arguments = parser.parse_args()
-    if os.geteuid() != 0:
-        raise SystemExit("skipped: the relay's benchmark makes namespaces, which needs root")
-    results = run(arguments.runs, arguments.seconds)
-    show(results)
-    if arguments.json:
-        append(results, arguments.json)
-
-
-if __name__ == "__main__":
-    main()

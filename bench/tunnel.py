@@ -9,7 +9,7 @@ import statistics
 import subprocess
 
 from bench import ends, ways
-from bench.bed import FAR, INTERPRETER, NEAR, inside, program, wire
+from bench.bed import FAR, INTERPRETER, NEAR, ask, inside, program, wire
 from bench.result import Result, machine
 
 SECONDS = 4
@@ -99,7 +99,7 @@ def system_calls(rounds: int) -> Result:
             program(NEAR, INTERPRETER, "-m", "bench.ends", "near", ready="ready") as near,
         ):
             throughput(ends.FAR_INSIDE)
-            counts = [_ask(end) for end in (far, near)]
+            counts = [ask(end) for end in (far, near)]
         calls = sum(count["system-calls"] + count["writes"] for count in counts)
         shares.append(calls / sum(count["packets"] for count in counts))
     return Result(
@@ -111,12 +111,3 @@ def system_calls(rounds: int) -> Result:
         runs=rounds,
         machine=machine(),
     )
-
-
-def _ask(end: "subprocess.Popen[str]") -> dict[str, int]:
-    if end.stdin is None or end.stdout is None:
-        raise SystemExit("an end has no pipes")
-    end.stdin.write("\n")
-    end.stdin.flush()
-    counts: dict[str, int] = json.loads(end.stdout.readline())
-    return counts

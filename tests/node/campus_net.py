@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.node.places import inside, namespaces, run, wire
+from tests.node.places import inside, namespaces, place, run, wire
 from tests.node.programs import CARNET, Program, carnet
 
-STUDENT, CAMPUS, SERVER, CORE = "cp-st", "cp-ca", "cp-se", "cp-co"
-RELAYS = {"first": "cp-r1", "second": "cp-r2"}
-NUMBERS = {STUDENT: 1, "cp-r1": 2, "cp-r2": 3, CAMPUS: 4}
+STUDENT, CAMPUS, SERVER, CORE = (place(name) for name in ("st", "ca", "se", "co"))
+RELAYS = {"first": place("r1"), "second": place("r2")}
+NUMBERS = {STUDENT: 1, RELAYS["first"]: 2, RELAYS["second"]: 3, CAMPUS: 4}
 LAN = "203.0.113"
 ENDPOINT = "198.18.4.2:51820"
 GATEWAY = "10.78.0.1"

@@ -1,6 +1,7 @@
 """Network namespaces for tests: made, used, and removed whatever happens."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,20 @@ import pytest
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/dev/net/tun").exists(), reason="needs root, namespaces and /dev/net/tun"
 )
+
+
+def place(name: str) -> str:
+    """Return a namespace name that no other run of the tests has."""
+    return f"cp{os.getpid()}-{name}"
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed left behind."""
+    for line in run("ip", "netns", "list").stdout.splitlines():
+        name = line.split()[0]
+        match = re.match(r"cp(\d+)-", name)
+        if match and not Path("/proc", match[1]).exists():
+            _remove([name])
 
 
 def run(*command: str, check: bool = True, timeout: float = 30) -> subprocess.CompletedProcess[str]:
@@ -30,7 +45,7 @@ def inside(
 @contextmanager
 def namespaces(*names: str) -> Iterator[None]:
     """Make namespaces with loopback up; kill what still runs in them and remove them at the end."""
-    _remove(names)
+    _sweep()
     try:
         for name in names:
             run("ip", "netns", "add", name)

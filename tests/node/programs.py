@@ -83,7 +83,7 @@ def carnet(*arguments: str, home: Path) -> str:
     return done.stdout
 
 
-def eventually(what: Callable[[], bool], within_s: float = 15.0) -> float:
+def eventually(what: Callable[[], bool], within_s: float = 30.0) -> float:
     """Wait for something the world does in its own time; return how long it took."""
     started = time.monotonic()
     while not what():

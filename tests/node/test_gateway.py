@@ -15,12 +15,12 @@ from carnet.node import gateway
 from carnet.node.gateway import Admitted, render, worth_admitting
 from carnet.node.undo import Journal
 from carnet.tunnel.service import Service
-from tests.node.places import inside, namespaces, needs_root, run, wire
+from tests.node.places import inside, namespaces, needs_root, place, run, wire
 from tests.tunnel.samples import DIRECTORY
 
 SCHOOL = Service("school", ("198.51.100.0/28",), ("udp/5004", "tcp/8000-8009"), ("*.school.example",))
 CAMPUS = replace(DIRECTORY, services=(SCHOOL,), allow=("203.0.113.0/29",))
-STUDENT, GATE, OUTSIDE = "cp-gs", "cp-gg", "cp-go"
+STUDENT, GATE, OUTSIDE = (place(name) for name in ("gs", "gg", "go"))
 PROBE = """
 import socket, sys
 kind, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -242,8 +242,8 @@ print(first, "=====", second, "=====", third, "=====", run("nft", "list", "rules
 
 @needs_root
 def test_addresses_of_names_outlive_a_new_directory_until_their_time(tmp_path: Path) -> None:
-    with namespaces("cp-gp"):
-        said = inside("cp-gp", sys.executable, "-c", IN_PLACE, str(tmp_path / "undo"))
+    with namespaces(place("gp")):
+        said = inside(place("gp"), sys.executable, "-c", IN_PLACE, str(tmp_path / "undo"))
     first, second, third, after = said.stdout.split("=====")
     assert "170.114.9.9 timeout 1h" in first
     assert "2606:4700::1 timeout 1h" in first

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from tests.node.places import inside, namespaces, needs_root, run, wire
+from tests.node.places import inside, namespaces, needs_root, place, run, wire
 
-PLACE, OTHER = "cp-nl", "cp-nm"
+PLACE, OTHER = place("nl"), place("nm")
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path

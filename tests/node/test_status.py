@@ -39,8 +39,8 @@ def status() -> JoinStatus:
                 remote="192.0.2.1:1",
                 heard_age_s=0.1,
                 rtt_s=0.25,
-                sent_bytes=1500,
-                received_bytes=1500,
+                sent_bytes=150_000,
+                received_bytes=150_000,
             ),
             PathReading(path=1, remote="192.0.2.2:1"),
         ),
@@ -48,7 +48,7 @@ def status() -> JoinStatus:
     judge.feed(reading, 0.1, 10)
     judge.plan(0.1)
     holding = passes.read(pass_file(), NOW)
-    inside = DeviceCounts(received_bytes=1000, received_packets=1, sent_bytes=1000, sent_packets=1)
+    inside = DeviceCounts(received_bytes=100_000, received_packets=1, sent_bytes=100_000, sent_packets=1)
     return snapshot(holding, DIRECTORY, "carnet0", reading, judge, ways, inside, {"no-path": 2, "packets": 0})
 
 
@@ -72,7 +72,7 @@ def test_before_anything_is_heard_there_is_a_status_too() -> None:
     holding = passes.read(pass_file(), NOW)
     judge = PathJudge(PathConfig(), 0.0, initiates=True)
     found = snapshot(holding, DIRECTORY, "carnet0", None, judge, Ways(), DeviceCounts(), {})
-    assert (found.connected, found.paths, found.overhead) == (False, (), 0.0)
+    assert (found.connected, found.paths, found.overhead) == (False, (), None)
     assert not math.isinf(found.handshake_age_s)
 
 

@@ -9,7 +9,7 @@ import pytest
 from carnet.errors import GatewayError
 from carnet.node import sysctl, undo
 from carnet.node.undo import MARK, Journal
-from tests.node.places import inside, namespaces, needs_root
+from tests.node.places import inside, namespaces, needs_root, place
 
 CHANGE = """
 import os, signal, sys
@@ -37,7 +37,7 @@ from pathlib import Path
 from carnet.node.undo import Journal
 print(Journal(Path(sys.argv[1])).repair())
 """
-PLACE = "cp-un"
+PLACE = place("un")
 
 
 def settings() -> dict[str, str]:
@@ -84,6 +84,19 @@ def test_repairing_twice_is_repairing_once(tmp_path: Path) -> None:
         inside(PLACE, sys.executable, "-c", REPAIR, str(journal))
         assert traces() == ""
     assert conf.read_text() == "nameserver 192.0.2.53\n"
+
+
+@needs_root
+def test_what_another_campus_needs_stays(tmp_path: Path) -> None:
+    journal, conf = tmp_path / "undo", tmp_path / "resolv.conf"
+    conf.write_text("nameserver 192.0.2.53\n")
+    with namespaces(PLACE):
+        before = settings()
+        inside(PLACE, "nft", "add table inet carnet_other")
+        inside(PLACE, sys.executable, "-c", CHANGE, str(journal), str(conf), "end")
+        assert settings()["net.ipv4.ip_forward"] == "1" != before["net.ipv4.ip_forward"]
+        assert "carnet_other" in traces()
+        assert "carnet_cp" not in traces()
 
 
 def test_a_file_somebody_else_wrote_since_is_left_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Canaries: random octets sent where a class's secrets are, and every form in which they might be seen again."""
+"""Canaries: random octets sent where a class's secrets are, and every form they might be seen in again."""
 
 import binascii
 import secrets
@@ -30,7 +30,15 @@ def forms(canary: bytes) -> Iterator[bytes]:
     digits = binascii.hexlify(canary).decode()
     colons = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
     percent = "".join(f"%{byte:02X}" for byte in canary)
-    texts = [digits, digits.upper(), colons, colons.upper(), percent, percent.lower(), quote_from_bytes(canary)]
+    texts = [
+        digits,
+        digits.upper(),
+        colons,
+        colons.upper(),
+        percent,
+        percent.lower(),
+        quote_from_bytes(canary),
+    ]
     looks = [canary, *(text.encode() for text in texts)]
     looks += [text.encode(form) for text in texts[:2] for form in ("utf-16-le", "utf-16-be")]
     looks += [canary.decode("latin-1").encode("utf-16-le"), *_base64(canary)]
@@ -88,7 +96,9 @@ def say_media(scene: Scene, canaries: Iterable[bytes], server: Target) -> None:
             assert one.recv(4096) == datagram
 
 
-def say_everything(scene: Scene, canaries: Iterable[bytes], resolver: Target, web: Target, media: Target) -> None:
+def say_everything(
+    scene: Scene, canaries: Iterable[bytes], resolver: Target, web: Target, media: Target
+) -> None:
     """Send each canary in every way there is."""
     canaries = list(canaries)
     say_names(scene, canaries, resolver)

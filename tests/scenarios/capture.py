@@ -1,8 +1,10 @@
 """Every packet a host's interface carries, as an operator with root on that host would see it."""
 
+import math
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -14,6 +16,7 @@ _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
 _BUFFER_BYTES: Final = 64 << 20
 _SO_RCVBUFFORCE: Final = 33
+_LAST_S: Final = 1.0
 
 
 class Capture:
@@ -41,7 +44,7 @@ def is_fragment(packet: bytes) -> bool:
     """Return whether an IP packet is a piece of another (RFC 791: MF or offset; RFC 8200: header 44)."""
     if packet[0] >> 4 == 6:
         return packet[6] == 44
-    return struct.unpack_from("!H", packet, 6)[0] & 0x3FFF != 0
+    return int.from_bytes(packet[6:8], "big") & 0x3FFF != 0
 
 
 def _transport(packet: bytes) -> tuple[bytes, bytes]:
@@ -69,13 +72,14 @@ def opened(scene: Scene, host: str) -> Iterator[Capture]:
     capture, stop = Capture(), threading.Event()
 
     def record() -> None:
-        while True:
+        until = math.inf
+        while time.monotonic() < until:
+            # A quiet wire ends the recording, so that what was under way is in it; a busy one a second later.
             try:
                 capture.packets.append(tap.recv(65535))
+                until = min(until, time.monotonic() + _LAST_S) if stop.is_set() else math.inf
             except TimeoutError:
-                # Only a quiet wire ends the recording, so that what is under way is in it.
-                if stop.is_set():
-                    return
+                until = -math.inf if stop.is_set() else math.inf
 
     thread = threading.Thread(target=record)
     thread.start()

@@ -18,6 +18,8 @@ MEDIA_PORT: Final = 5004
 PUBLIC: Final = "8.8.4.4"
 """Whatever name is asked for is at a public address: the campus refuses to open any other."""
 
+PATIENCE_S: Final = 120.0
+"""For a whole transfer, a stall of its way included."""
 _TICK_S: Final = 0.2
 
 
@@ -25,7 +27,7 @@ _TICK_S: Final = 0.2
 def opened(scene: Scene, host: str = "classroom") -> Iterator[None]:
     """Answer on a host until the end: names and media on UDP, the web on TCP."""
     stop = threading.Event()
-    web = scene.inside(host, lambda: socket.create_server(("", WEB_PORT), backlog=64))
+    web = scene.listener(host, WEB_PORT)
     web.settimeout(_TICK_S)
     work: list[tuple[socket.socket, Callable[[socket.socket, threading.Event], None]]] = [
         (scene.udp(host, NAME_PORT), _names),
@@ -79,7 +81,7 @@ def _web(one: socket.socket, stop: threading.Event) -> None:
 def _answer(connection: socket.socket) -> None:
     """Answer one request: `GET /NUMBER` gives so many octets, anything else its own header and body back."""
     with connection, suppress(OSError):
-        connection.settimeout(30)
+        connection.settimeout(PATIENCE_S)
         head, body = _request(connection)
         target = head.split(b" ")[1].removeprefix(b"/")
         content = bytes(int(target)) if target.isdigit() else head + body
@@ -102,6 +104,7 @@ def _request(connection: socket.socket) -> tuple[bytes, bytes]:
 def fetch(scene: Scene, octets: int, target: tuple[str, int], host: str = "student") -> int:
     """Download so many octets by HTTP; return how many arrived."""
     with scene.tcp(host, target) as connection:
+        connection.settimeout(PATIENCE_S)
         connection.sendall(b"GET /%d HTTP/1.0\r\n\r\n" % octets)
         received = bytearray()
         while chunk := connection.recv(1 << 18):
@@ -112,9 +115,11 @@ def fetch(scene: Scene, octets: int, target: tuple[str, int], host: str = "stude
 def store(scene: Scene, octets: int, target: tuple[str, int], host: str = "student") -> int:
     """Upload so many octets by HTTP; return how many the classroom gave back."""
     with scene.tcp(host, target) as connection:
+        connection.settimeout(PATIENCE_S)
         body = bytes(octets)
         sender = threading.Thread(
-            target=connection.sendall, args=(b"PUT /x HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % octets + body,)
+            target=connection.sendall,
+            args=(b"PUT /x HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % octets + body,),
         )
         sender.start()
         received = bytearray()

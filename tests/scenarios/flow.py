@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 from tests.scenarios.scene import Scene
@@ -76,11 +77,9 @@ class Flow:
                 self._give(self._far, self.down, self._student)
 
     def _give(self, one: socket.socket, way: Way, target: tuple[str, int]) -> None:
-        try:
+        # No interface, no route, an ICMP error come back: the datagram is simply missing.
+        with suppress(OSError):
             one.sendto(_NUMBER.pack(way.sent).ljust(_SIZE, b"\0"), target)
-        except OSError:
-            # No interface, no route, an ICMP error come back: the datagram is simply missing.
-            pass
         way.sent += 1
 
     def _hear_near(self) -> None:

@@ -1,22 +1,23 @@
-"""A relay without encryption: what a rented accelerator may be.  The positive control of the search for canaries."""
+"""A relay without encryption, as a rented accelerator may be: the control of the search for canaries."""
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from tests.scenarios.scene import Scene
 
 Target = tuple[str, int]
+Act = Callable[[Scene, str, socket.socket, Target, threading.Event], None]
 
 
 @contextmanager
 def opened(scene: Scene, host: str, *, udp: dict[int, Target], tcp: dict[int, Target]) -> Iterator[None]:
     """Forward from a host's ports to targets until the end."""
     stop = threading.Event()
-    doors = [(scene.udp(host, port), _datagrams, target) for port, target in udp.items()]
-    for port, target in tcp.items():
-        doors.append((scene.inside(host, lambda port=port: socket.create_server(("", port))), _streams, target))  # type: ignore[misc]
+    doors: list[tuple[socket.socket, Act, Target]] = []
+    doors += [(scene.udp(host, port), _datagrams, target) for port, target in udp.items()]
+    doors += [(scene.listener(host, port), _streams, target) for port, target in tcp.items()]
     threads = [
         threading.Thread(target=act, args=(scene, host, one, target, stop)) for one, act, target in doors
     ]

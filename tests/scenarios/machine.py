@@ -12,22 +12,22 @@ _LOOKS: Final = (
     "ip -4 route show table all",
     "ip -6 route show table all type unicast",
     "ip rule",
-    "sh -c 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra'",
+    "cat /proc/sys/net/ipv4/ip_forward",
+    "cat /proc/sys/net/ipv6/conf/*/forwarding",
+    "cat /proc/sys/net/ipv6/conf/*/accept_ra",
     "cat /etc/resolv.conf",
-    "sh -c 'find /run/carnet -type s; true' 2>/dev/null",
+    "{ find /run/carnet -type s 2>/dev/null; true; }",
 )
+_MARK: Final = "=== next"
 
 
 def look(scene: Scene, host: str) -> dict[str, str]:
     """Return what there is on a host's machine now, by the command that shows it."""
-    return {words: _said(scene, host, words) for words in _LOOKS} | {"journals": _journals(scene, host)}
-
-
-def _said(scene: Scene, host: str, words: str) -> str:
-    done = scene.run(host, "sh", "-c", words)
-    assert done.returncode == 0, (words, done.stderr)
-    # The one counter in there: how long an address still holds does not matter here.
-    return done.stdout
+    script = "\n".join(f"echo '{_MARK}'; {words} || exit" for words in _LOOKS)
+    done = scene.run(host, "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.split(f"{_MARK}\n")[1:]
+    return dict(zip(_LOOKS, said, strict=True)) | {"journals": _journals(scene, host)}
 
 
 def _journals(scene: Scene, host: str) -> str:

@@ -1,15 +1,19 @@
 """What an operator with root can learn of a process: its memory, its rights, and what it did to files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-TRACED: Final = "openat,open,openat2,creat,truncate,ftruncate,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,unlink,unlinkat,memfd_create"
+_OPENS: Final = ("open", "openat", "openat2", "creat")
+_RENAMES: Final = ("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat")
+_MAKES: Final = ("mkdir", "mkdirat", "mknod", "mknodat", "memfd_create")
+_CHANGES: Final = (*_RENAMES, *_MAKES, "truncate", "ftruncate", "unlink", "unlinkat")
+TRACED: Final = ",".join(_OPENS + _CHANGES)
 """System calls that make, change or remove a file."""
 
-_OPEN: Final = re.compile(r"\b(?:open|openat|openat2)\(.*\b(?:O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE)\b")
-_CHANGE: Final = re.compile(r"\b(?!open)(?:" + "|".join(word for word in TRACED.split(",")[3:]) + r")\(")
+_OPEN: Final = re.compile(r"\bcreat\(|\bopen(?:at2?)?\(.*\bO_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
+_CHANGE: Final = re.compile(rf"\b(?:{'|'.join(_CHANGES)})\(")
 _DEVICE: Final = re.compile(r'"/dev/(?:null|urandom|random|tty)"')
 
 
@@ -41,8 +45,7 @@ def memory(pid: int) -> bytes:
     return bytes(found)
 
 
-def _up_to(read: "object", length: int) -> bytes:
-    assert callable(read)
+def _up_to(read: Callable[[int], bytes], length: int) -> bytes:
     parts: list[bytes] = []
     while length > 0:
         try:
@@ -68,7 +71,9 @@ def written_files(pid: int) -> list[str]:
     found = []
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         info = dict(
-            line.split(":\t", 1) for line in Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().splitlines() if ":\t" in line
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().splitlines()
+            if ":\t" in line
         )
         if int(info["flags"], 8) & 3 and entry.stat().st_mode & 0o170000 == 0o100000:
             found.append(str(entry.readlink()))

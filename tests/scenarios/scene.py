@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,6 +30,7 @@ from carnet.lab.tunnels import command
 from carnet.lab.world import Shape
 from carnet.node import founding
 from carnet.node.store import Store
+from carnet.tunnel.addresses import endpoint_text
 from carnet.tunnel.directory import RelayEntry
 
 T = TypeVar("T")
@@ -60,6 +62,8 @@ class Scene:
 
     def __init__(self, stage: Stage, runner: asyncio.Runner) -> None:
         self.stage = stage
+        self.outside = 4
+        """The version of IP that campus, relays and students reach each other by."""
         self.home = stage.hosts.folder / "home"
         self.directory = stage.hosts.folder / "campus.directory"
         self._runner = runner
@@ -75,6 +79,15 @@ class Scene:
         """Return a host's IPv4 address."""
         return self.stage.address(host)
 
+    def every_address(self, host: str) -> list[str]:
+        """Return all addresses of a host."""
+        return next(entry for entry in self.stage.world.hosts if entry.name == host).addresses
+
+    def endpoint(self, host: str, port: int) -> str:
+        """Return ADDRESS:PORT of a host as others reach it."""
+        found = (ip_address(text) for text in self.every_address(host))
+        return endpoint_text(str(next(one for one in found if one.version == self.outside)), port)
+
     def inside(self, host: str, act: Callable[[], T]) -> T:
         """Run `act` in a thread that has entered a host; sockets it opens stay there."""
         space = Path("/run/netns") / self.stage.hosts.namespace(host)
@@ -82,9 +95,7 @@ class Scene:
 
         def enter() -> None:
             try:
-                with space.open("rb") as handle:
-                    if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), f"cannot enter {space}")
+                _enter(space)
                 results.append(act())
             except BaseException as error:  # noqa: BLE001  re-raised in the caller's thread
                 results.append(error)
@@ -111,6 +122,13 @@ class Scene:
     def tcp(self, host: str, target: tuple[str, int]) -> socket.socket:
         """Connect from a host."""
         return self.inside(host, lambda: socket.create_connection(target, timeout=PATIENCE_S))
+
+    def listener(self, host: str, port: int) -> socket.socket:
+        """Listen on a TCP port of a host, by both families."""
+        return self.inside(
+            host,
+            lambda: socket.create_server(("", port), family=socket.AF_INET6, backlog=64, dualstack_ipv6=True),
+        )
 
     def link(self, source: str, target: str, **changes: Any) -> None:
         """Change how packets from `source` to `target` fare, from what the world says at its start."""
@@ -196,10 +214,10 @@ class Scene:
         founding.found(
             self.campus,
             name="lab",
-            endpoint=f"{self.address('campus')}:{PORT}",
+            endpoint=self.endpoint("campus", PORT),
             network="10.78.0.0/16",
             services=list(services),
-            allowed=[f"{self.address('classroom')}/32"],
+            allowed=[str(ip_network(text)) for text in self.every_address("classroom")],
             now=int(time.time()),
         )
         for relay in relays:
@@ -207,12 +225,12 @@ class Scene:
 
     def add_relay(self, name: str) -> None:
         """Put a relay of the world into the directory; what `carnet campus add-relay` does."""
-        entry = RelayEntry(name, f"{self.address(name)}:{RELAY_PORT}", "", "")
+        entry = RelayEntry(name, self.endpoint(name, RELAY_PORT), "", "")
         with Store(self.campus) as store:
             store.add_relay(entry, int(time.time()))
             self.directory.write_bytes(store.directory()[1])
 
-    def issue(self, student: str, lifetime_s: int = 86_400) -> Path:
+    def issue(self, student: str, lifetime_s: int = 30 * 86_400) -> Path:
         """Issue a pass; return its file.  What `carnet pass issue` does."""
         paper = self.home / f"{student}.pass"
         with Store(self.campus) as store, store.issuing(student, int(time.time()), lifetime_s) as file:
@@ -230,8 +248,14 @@ class Scene:
 
     def relay(self, host: str, *wrapped_in: str) -> Program:
         """Start a relay."""
-        listen = f"{self.address(host)}:{RELAY_PORT}"
-        words = ("relay", "run", "--directory", str(self.directory), "--listen", listen)
+        words = (
+            "relay",
+            "run",
+            "--directory",
+            str(self.directory),
+            "--listen",
+            self.endpoint(host, RELAY_PORT),
+        )
         return self.serve(host, "ready relay", *wrapped_in, *self.argv(host, *words))
 
     def join(self, paper: Path, *options: str) -> Program:
@@ -250,6 +274,19 @@ class Scene:
         names = [path["name"] for path in self.status()["paths"] if path["carrying"]]
         return names[0] if names else ""
 
+    def received_by(self) -> dict[str, int]:
+        """Return how many octets came in by each way so far."""
+        return {path["name"]: path["received_bytes"] for path in self.status()["paths"]}
+
+    def alive(self) -> set[str]:
+        """Return the names of the ways that answer."""
+        return {path["name"] for path in self.status()["paths"] if path["alive"]}
+
+    def mtu_of(self, name: str) -> int:
+        """Return the largest packet that fits a way, as the student's end found."""
+        (found,) = (path["mtu_bytes"] for path in self.status()["paths"] if path["name"] == name)
+        return int(found)
+
     def until(self, true: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait for the world to become as it must; fail when patience ends."""
         deadline = time.monotonic() + patience_s
@@ -264,6 +301,13 @@ class Scene:
     def pid(self, program: Program) -> int:
         """Return a program's process id; every wrapper of the lab has made way for it."""
         return program._running().pid
+
+
+def _enter(space: Path) -> None:
+    """Move this thread, and nothing else, into a network namespace."""
+    with space.open("rb") as handle:
+        if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter {space}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A relay carries a class and sees none of it; without encryption the same search finds everything."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_the_same_search_finds_all_where_nothing_is_encrypted(small: Scene, way:
 
 def test_every_form_is_searched_for() -> None:
     said = canaries.new()
-    for canary, other in zip(said, said[1:], strict=False):
+    for canary, other in pairwise(said):
         for form in canaries.forms(canary):
             text = b"x" * 7 + form + b"y" * 5
             assert canaries.seen([canary, other], [text]) == {canary}

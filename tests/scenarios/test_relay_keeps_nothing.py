@@ -39,7 +39,9 @@ def seen() -> Iterator[Seen]:
         paper = small.issue("li")
         join = small.join(paper)
         with classroom.opened(small):
-            assert classroom.fetch(small, 300_000, (small.address("classroom"), classroom.WEB_PORT)) == 300_000
+            assert (
+                classroom.fetch(small, 300_000, (small.address("classroom"), classroom.WEB_PORT)) == 300_000
+            )
             yield Seen(small, campus, relay, join, paper, trace)
 
 
@@ -59,7 +61,8 @@ def test_it_writes_nothing_to_disk(seen: Seen) -> None:
 def test_it_has_no_file_open_for_writing_but_its_log(seen: Seen) -> None:
     assert processes.written_files(seen.scene.pid(seen.relay)) == [str(seen.relay._errors)]
     assert any(
-        path.startswith(str(seen.scene.campus)) for path in processes.written_files(seen.scene.pid(seen.campus))
+        path.startswith(str(seen.scene.campus))
+        for path in processes.written_files(seen.scene.pid(seen.campus))
     )
 
 
@@ -104,7 +107,10 @@ def looks_of_addresses(small: Scene) -> set[str]:
         for address in host.addresses:
             octets = address.split(".")
             found |= {address, address[::-1], ".".join(octets[::-1])}
-            found |= {"".join(f"{int(octet):02x}" for octet in octets), "".join(f"{int(octet):02X}" for octet in octets)}
+            found |= {
+                "".join(f"{int(octet):02x}" for octet in octets),
+                "".join(f"{int(octet):02X}" for octet in octets),
+            }
     return found
 
 
@@ -116,4 +122,6 @@ def test_its_log_has_no_address(seen: Seen) -> None:
     assert {look for look in looks if look in said} == set()
     # The control: where addresses are, this search finds them.
     directory = seen.scene.directory.read_text()
-    assert {seen.scene.address(host) for host in ("campus", "one")} <= {look for look in looks if look in directory}
+    assert {seen.scene.address(host) for host in ("campus", "one")} <= {
+        look for look in looks if look in directory
+    }

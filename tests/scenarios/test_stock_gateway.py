@@ -90,7 +90,7 @@ def test_a_class_by_a_stock_gateway(small: Scene, way: str) -> None:
     assert status["campus"] == "stock"
     assert status["connected"]
     assert status["received_bytes"] > 300_000
-    by = {path["name"]: path["received_bytes"] for path in status["paths"]}
+    by = small.received_by()
     assert max(by, key=lambda name: by[name]) == way
     # The gateway dropped nothing of ours for being no IP packet while the class ran.
     shown = small.run("campus", "wg", "show", "wg0", "transfer").stdout.split()

@@ -47,13 +47,24 @@ FAR = link("student", "campus", 0.16)
 BY_ONE = link("student", "one", 0.004) + link("one", "campus", 0.004)
 BY_TWO = link("student", "two", 0.008) + link("two", "campus", 0.008)
 ROOM = link("campus", "classroom", 0.001)
-STRANGE = link("stranger", "campus", 0.001) + link("stranger", "one", 0.001) + link("stranger", "student", 0.001)
+STRANGE = (
+    link("stranger", "campus", 0.001) + link("stranger", "one", 0.001) + link("stranger", "student", 0.001)
+)
 
 ALL_WAYS = HOSTS + FAR + BY_ONE + BY_TWO + ROOM + STRANGE
 """Three ways; relay `one` is the quickest, then `two`, then the direct one."""
 
 RELAY_ONLY = HOSTS + BY_ONE + ROOM + link("one", "classroom", 0.001)
 """No way but by relay `one`, which also reaches the classroom itself, for forwarders without encryption."""
+
+BOTH_FAMILIES = ALL_WAYS
+for _host, _more in (
+    ("192.0.2.10", "1::10"),
+    ("203.0.113.1", "2::1"),
+    ("203.0.113.80", "2::80"),
+    ("198.51.100.11", "3::11"),
+):
+    BOTH_FAMILIES = BOTH_FAMILIES.replace(f'"{_host}"]', f'"{_host}", "2001:db8:{_more}"]')
 
 DIRECT_ONLY = HOSTS + DIRECT + ROOM + STRANGE
 """No relay within reach."""

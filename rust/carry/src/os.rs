@@ -317,7 +317,7 @@ pub fn open_tun(name: &str) -> Result<SyncDevice, OpenError> {
         Some(libc::EPERM | libc::EACCES) => {
             OpenError::NoRights("creating an interface needs CAP_NET_ADMIN; run as root".into())
         }
-        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::ENOTTY) => {
             OpenError::NoTun("/dev/net/tun does not answer; load the tun module".into())
         }
         Some(libc::EBUSY | libc::EEXIST) => OpenError::Taken(format!("an interface named {name} exists")),

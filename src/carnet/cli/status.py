@@ -38,10 +38,11 @@ def status(
 
 def _heading(join: JoinStatus) -> str:
     state = "connected" if join.connected else "[red]no answer[/]"
+    overhead = "not yet known" if join.overhead is None else f"{join.overhead:.0%}"
     return (
         f"[bold]{join.campus}[/] as {join.student}, {join.address} on {join.interface}: {state}, "
         f"up {join.sent_bytes / 1e6:.1f} MB, down {join.received_bytes / 1e6:.1f} MB, "
-        f"overhead {join.overhead:.0%}, directory {join.directory_version}"
+        f"overhead {overhead}, directory {join.directory_version}"
     )
 
 

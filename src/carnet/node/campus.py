@@ -24,7 +24,7 @@ from carnet.node.gateway import Gateway, interface_name
 from carnet.node.nameserver import NameServer
 from carnet.node.netlink import Netlink
 from carnet.node.resolver import RESOLV_CONF, Resolver, upstream_servers
-from carnet.node.serve import pause, say_ready
+from carnet.node.serve import pause, say_ready, together
 from carnet.node.store import Store
 from carnet.node.undo import Journal
 from carnet.tunnel import addresses
@@ -98,7 +98,7 @@ class Campus:
                 f"tunnel {self._directory.gateway_address}"
             )
             log.info("ready", campus=self._store.name, students=len(self._peers))
-            await asyncio.gather(self._judge(carrier, stop), self._follow(carrier, gateway, stop))
+            await together(stop, self._judge(carrier, stop), self._follow(carrier, gateway, stop))
 
     async def _open_network(self, netlink: Netlink) -> None:
         directory = self._directory

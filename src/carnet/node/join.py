@@ -17,7 +17,7 @@ from carnet.node import device, disk, lookup, rights
 from carnet.node.announce import fetch_newer
 from carnet.node.memory import Memory
 from carnet.node.netlink import Netlink
-from carnet.node.serve import pause, say_ready
+from carnet.node.serve import pause, say_ready, together
 from carnet.node.split import SplitNames, Stub, start_quietly
 from carnet.node.status import JoinStatus, StatusServer, snapshot
 from carnet.node.underlay import Underlay
@@ -114,8 +114,9 @@ class Join:
                 f"ready joined {self._directory.campus} address {address} paths {len(self._ways.paths())}"
             )
             log.info("ready", campus=self._directory.campus, paths=len(self._ways.paths()))
-            await asyncio.gather(
-                ticking,
+            await together(
+                stop,
+                _following(ticking),
                 self._ask_directory(carrier, underlay, stop),
                 self._check(carrier, underlay, split, stop),
             )
@@ -176,7 +177,6 @@ class Join:
             if alive:
                 self._answered_at = now
             if self._ways.silent(alive, now):
-                await underlay.check(self._ways.endpoints())
                 self._call(carrier, underlay)
             silent_s = now - self._answered_at if self._answered_at is not None else 0.0
             if self._speaks_frames() and silent_s > SILENT_S and now - complained_at > COMPLAIN_EVERY_S:
@@ -198,12 +198,12 @@ class Join:
                 if document is None:
                     continue
                 self._directory = self._memory.accept(document, time.time())
+                self._ways.take(self._directory)
+                self._ways.resolved(await lookup.find(self._ways.hosts()), time.monotonic())
+                await underlay.take(self._directory, self._ways.endpoints())
             except (PeerError, WorldError) as error:
                 log.warning("directory-refused", code=error.code, reason=str(error))
                 continue
-            self._ways.take(self._directory)
-            self._ways.resolved(await lookup.find(self._ways.hosts()), time.monotonic())
-            await underlay.take(self._directory, self._ways.endpoints())
             self._call(carrier, underlay)
             log.info("directory", version=self._directory.version, paths=len(self._ways.paths()))
 
@@ -237,6 +237,10 @@ class Join:
             device.counts(self._options.interface),
             self._counters,
         )
+
+
+async def _following(task: "asyncio.Task[None]") -> None:
+    await task
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

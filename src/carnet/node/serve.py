@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
@@ -42,6 +42,23 @@ async def _with_signals(driver: Driver) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await driver(stop)
+
+
+async def together(stop: asyncio.Event, *work: Coroutine[None, None, None]) -> None:
+    """Run all of it until `stop` is set or one part fails; then end the rest and raise what failed."""
+    tasks = {asyncio.create_task(part) for part in (*work, _until(stop))}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> bool:

@@ -27,6 +27,7 @@ from carnet.tunnel.ways import Ways
 
 ANSWER_BYTES_MOST = 1024 * 1024
 ASK_TIMEOUT_S = 2.0
+OVERHEAD_FROM_BYTES = 100_000
 
 
 class PathStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +62,8 @@ class JoinStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between probes: short while a class runs."""
     sent_bytes: int
     received_bytes: int
-    overhead: float
-    """Bytes on the way per byte inside, minus 1, both directions."""
+    overhead: float | None
+    """Bytes on the way per byte inside, minus 1, both directions; None while little was carried."""
     paths: tuple[PathStatus, ...]
     dropped: dict[str, int]
 
@@ -99,7 +100,7 @@ def snapshot(
         probe_s=judge.probe_s,
         sent_bytes=inside.sent_bytes,
         received_bytes=inside.received_bytes,
-        overhead=outer / inner - 1 if inner else 0.0,
+        overhead=outer / inner - 1 if inner >= OVERHEAD_FROM_BYTES else None,
         paths=paths,
         dropped={name: count for name, count in counters.items() if count},
     )
