@@ -1,11 +1,13 @@
 """Hosts come up as the world says and leave nothing behind, whatever ends the lab."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -120,3 +122,21 @@ def test_without_rights_it_says_so() -> None:
     assert f"{NoRightsError.__name__}: the lab needs root" in done.stderr
     # The control: with rights the same question is answered by silence.
     hosts.check_rights()
+
+
+def test_labs_that_start_together_spare_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    another = [sys.executable, "-c", "from carnet.lab import hosts; hosts.remove_leftovers()"]
+    lock = fcntl.flock
+
+    def interrupted(file: IO[str], how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            # The worst moment: another lab looks around just before ours is locked.
+            subprocess.run(another, check=True)
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with hosts.opened() as made:
+        os.close(made.add(STUDENT))
+        subprocess.run(another, check=True)
+        assert made.namespace("student") in spaces()
+        assert made.folder.is_dir()

@@ -154,7 +154,10 @@ def test_a_lab_told_to_stop_leaves_nothing_running(how: signal.Signals, tmp_path
     asked = [str(tmp_path / "small.toml"), "--tunnels", "wireguard", "--seconds", "60"]
     with subprocess.Popen([*command, *asked], stdout=subprocess.PIPE, text=True) as lab:
         assert lab.stdout is not None
-        assert any("settling" in line for line in iter(lab.stdout.readline, ""))
+        said: list[str] = []
+        while not said or (said[-1] and "settling" not in said[-1]):
+            said.append(lab.stdout.readline())
+        assert said[-1], "".join(said)
         space = f"carnet-lab-{lab.pid}-student"
         pids = subprocess.run(
             ["ip", "netns", "pids", space], capture_output=True, text=True, check=True

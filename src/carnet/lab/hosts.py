@@ -160,11 +160,14 @@ def remove_leftovers() -> None:
 
 def _forget(lock: Path) -> None:
     """Remove a dead lab's folder, whose path its lock file holds, and the lock."""
-    if lock.exists():
+    try:
         folder = Path(lock.read_text("utf-8"))
-        if folder.name.startswith(_PREFIX):
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.unlink(missing_ok=True)
+    except FileNotFoundError:
+        # Another lab was quicker.
+        return
+    if folder.name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
+    lock.unlink(missing_ok=True)
 
 
 def _is_held(lock: Path) -> bool:
@@ -180,13 +183,14 @@ def _is_held(lock: Path) -> bool:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
+    """Hold this lab's lock; its file appears locked, so that no other lab ever sees it free."""
     _LOCKS.mkdir(mode=0o700, exist_ok=True)
     path = _LOCKS / f"{os.getpid()}.lock"
-    with path.open("a+") as file:
+    with path.with_suffix(".new").open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
         file.write(str(folder))
         file.flush()
+        path.with_suffix(".new").rename(path)
         try:
             yield
         finally:

@@ -115,6 +115,6 @@ async def _end(stage: Stage, host: str, address: str, configuration: str) -> Non
     file.write_text(configuration, "utf-8")
     await stage.start(host, "wireguard-go", "-f", _INTERFACE)
     # The daemon makes its socket a moment after it starts; `wg` needs both.
-    configure = f"for _ in $(seq 100); do wg setconf {_INTERFACE} {file} && exit 0; sleep 0.05; done; exit 1"
+    configure = f"for _ in $(seq 400); do wg setconf {_INTERFACE} {file} && exit 0; sleep 0.05; done; exit 1"
     await stage.run(host, "sh", "-c", configure)
     await gateway.address(stage, host, _INTERFACE, address, _MTU_BYTES)
