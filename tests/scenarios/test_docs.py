@@ -14,7 +14,6 @@ from tests.scenarios.scene import Scene
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "docs" / f"guide-{name}.md" for name in ("campus", "relay", "student")]
 """In the order in which a university does what they say: each builds on the one before."""
-OTHERS = sorted({ROOT / "README.md", *(ROOT / "docs").glob("guide-*.md")} - set(GUIDES))
 
 LAST = """\
 grep -q relay1.example.net /etc/hosts
@@ -103,18 +102,6 @@ def test_after_the_guides_a_class_is_on(small: Scene, reader: Reader) -> None:
     assert [line.split()[1] for line in reader.said] == ["campus", "relay", "joined"]
     assert classroom.fetch(small, 100_000, (small.address("classroom"), classroom.WEB_PORT)) == 100_000
     assert {"direct", "relay tokyo"} <= small.alive()
-
-
-@scene.needs_root
-@pytest.mark.root
-@pytest.mark.parametrize("document", OTHERS, ids=lambda path: path.stem)
-def test_another_document_is_true(document: Path) -> None:
-    text = document.read_text("utf-8")
-    if documents.blocks(text):
-        with scene.opened(worlds.ALL_WAYS) as made:
-            one = Reader(made)
-            one.follow(text)
-            assert documents.promises(text) <= set(one.said)
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
