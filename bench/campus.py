@@ -14,7 +14,7 @@ CARNET = (INTERPRETER, "-m", "carnet")
 
 def run(rounds: int) -> list[Result]:
     """Resident memory once it serves, and again after ten seconds of service; the larger counts."""
-    # The same every time within a megabyte: one look is enough, and issuing a thousand passes takes half a minute.
+    # The same every time within a megabyte: one look is enough, for a thousand passes take half a minute.
     rounds = min(rounds, 1)
     sizes = [_once() for _ in range(rounds)]
     return [
