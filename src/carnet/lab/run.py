@@ -277,7 +277,9 @@ def run(plan: Plan, watch: Watcher) -> Evening:
 
     async def stoppable() -> Evening:
         task = asyncio.ensure_future(evening(plan, watch))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        # Both by hand: a shell starts background jobs with SIGINT ignored, and asyncio leaves it so.
+        for end in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(end, task.cancel)
         return await task
 
     try:
