@@ -43,16 +43,16 @@ def link(one: str, other: str, delay_s: float) -> str:
 
 DIRECT = link("student", "campus", 0.01)
 FAR = link("student", "campus", 0.16)
-"""So far that both ends prefer a relay by more than the margin they want for a change."""
+"""So far that both ends prefer relay `one` by more than the margin they want for a change; so with `two`."""
 BY_ONE = link("student", "one", 0.004) + link("one", "campus", 0.004)
-BY_TWO = link("student", "two", 0.008) + link("two", "campus", 0.008)
+BY_TWO = link("student", "two", 0.075) + link("two", "campus", 0.075)
 ROOM = link("campus", "classroom", 0.001)
 STRANGE = (
     link("stranger", "campus", 0.001) + link("stranger", "one", 0.001) + link("stranger", "student", 0.001)
 )
 
 ALL_WAYS = HOSTS + FAR + BY_ONE + BY_TWO + ROOM + STRANGE
-"""Three ways; relay `one` is the quickest, then `two`, then the direct one."""
+"""Three ways; relay `one` is much the quickest, then `two`, then the direct one."""
 
 RELAY_ONLY = HOSTS + BY_ONE + ROOM + link("one", "classroom", 0.001)
 """No way but by relay `one`, which also reaches the classroom itself, for forwarders without encryption."""
