@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 CRATE := rust/carry
 RUST := $(shell find $(CRATE)/src -name '*.rs' 2>/dev/null) $(CRATE)/Cargo.toml $(CRATE)/Cargo.lock
-PACKAGES := iproute2 nftables wireguard-tools wireguard-go openvpn
+PACKAGES := iproute2 nftables wireguard-tools wireguard-go openvpn strace faketime
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
