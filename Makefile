@@ -57,7 +57,7 @@ packages:
 
 lab: env packages
 	@mkdir -p out
-	$(BIN)/carnet lab --report out/lab.html --json out/lab.json
+	$(BIN)/carnet lab --report out/lab.html --json out/lab.json --picture out/lab.svg
 	@echo "report: out/lab.html"
 
 test: check packages

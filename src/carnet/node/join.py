@@ -132,7 +132,8 @@ class Join:
             if time.monotonic() > deadline:
                 raise NoAnswerError(
                     f"{self._directory.campus} did not answer on {len(self._ways.paths())} paths: "
-                    "the pass may be revoked, the campus not running, UDP blocked here, or this machine's clock wrong"
+                    "the pass may be revoked, the campus not running, UDP blocked here, "
+                    "or this machine's clock wrong"
                 )
             if ticking.done():
                 ticking.result()
