@@ -66,7 +66,9 @@ def test_what_was_asked_for_is_run_and_written(
     files = [str(tmp_path / "new" / name) for name in ("r.html", "r.json", "r.svg")]
     asked = ["storm", "--tunnels", "carnet, direct,carnet", "--seconds", "7", "--seed", "3"]
     written = ["--report", files[0], "--json", files[1], "--picture", files[2]]
-    assert main(["lab", *asked, *written]) == 0
+    assert main(["lab", *asked, *written]) == 4, (
+        "carnet carried nothing, and what was asked for is written all the same"
+    )
     (plan,) = plans
     assert [tunnel.name for tunnel in plan.tunnels] == ["carnet", "direct"]
     assert (plan.name, plan.seconds, plan.seed) == ("storm", 7.0, 3)
