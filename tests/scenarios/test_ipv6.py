@@ -47,7 +47,8 @@ def test_a_class_by_ipv6(small: Scene, way: str) -> None:
         for room in small.every_address("classroom"):
             assert classroom.fetch(small, 200_000, (room, classroom.WEB_PORT)) == 200_000
             assert classroom.store(small, 200_000, (room, classroom.WEB_PORT)) == 200_000
-    assert small.received_by()[way] - before > 800_000
+    # `received_by` counts what came in: all that was fetched; what was stored went out.
+    assert small.received_by()[way] - before > 200_000 * len(small.every_address("classroom"))
     assert seen.dropped == 0
     assert seen.fragments() == []
     # What left the machine is IPv6, and inside there were both.
