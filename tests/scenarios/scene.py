@@ -278,6 +278,10 @@ class Scene:
         """Return how many octets came in by each way so far."""
         return {path["name"]: path["received_bytes"] for path in self.status()["paths"]}
 
+    def sent_by(self) -> dict[str, int]:
+        """Return how many octets went out by each way so far."""
+        return {path["name"]: path["sent_bytes"] for path in self.status()["paths"]}
+
     def alive(self) -> set[str]:
         """Return the names of the ways that answer."""
         return {path["name"] for path in self.status()["paths"] if path["alive"]}
